@@ -1,0 +1,14 @@
+//! The rules of amends: what a saga promises, decided without clock, randomness, threads or I/O.
+//!
+//! Floor 0, words: [`id`] [`digest`] [`time`] [`payload`] [`event`]. Floor 1, rules: the rest. A host feeds facts into a run and does
+//! what it is told to do next; everything that can go wrong is decided here, and proved here.
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod definition;
+pub mod digest;
+pub mod event;
+pub mod id;
+pub mod payload;
+pub mod run;
+pub mod time;

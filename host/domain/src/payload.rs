@@ -1,0 +1,83 @@
+//! Bytes that belong to tenants: inputs, outputs, values. Passed on as bytes; parsed only where a mapping asks.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Largest payload unless a limit says less: 256 KiB.
+pub const PAYLOAD_LEN_MAX: usize = 256 * 1024;
+
+/// JSON (RFC 8259) unless the handler's manifest names another media type. Cloning shares the bytes.
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize, Default)]
+pub struct Payload(pub Bytes);
+
+impl Payload {
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads it as JSON.
+    ///
+    /// # Errors
+    /// What is not JSON about it, with line and column.
+    pub fn json(&self) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::from_slice(&self.0)
+    }
+
+    /// For a person or an export: the JSON value, or text under `text`, or hexadecimal digits under `hex`.
+    pub fn readable(&self) -> serde_json::Value {
+        self.json().unwrap_or_else(|_| match std::str::from_utf8(&self.0) {
+            Ok(text) => serde_json::json!({ "text": text }),
+            Err(_) => serde_json::json!({ "hex": self.0.iter().map(|b| format!("{b:02x}")).collect::<String>() }),
+        })
+    }
+}
+
+/// A JSON value where people read, bytes where they do not (records).
+impl Serialize for Payload {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { self.readable().serialize(serializer) } else { self.0.serialize(serializer) }
+    }
+}
+
+impl From<&serde_json::Value> for Payload {
+    fn from(value: &serde_json::Value) -> Self {
+        Self(Bytes::from(value.to_string()))
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Bytes::from(bytes))
+    }
+}
+
+impl From<&'static str> for Payload {
+    fn from(text: &'static str) -> Self {
+        Self(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", String::from_utf8_lossy(&self.0[..self.0.len().min(120)]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_json_is_still_shown() {
+        assert_eq!(Payload::from("{\"a\":1}").readable(), serde_json::json!({"a": 1}));
+        assert_eq!(Payload::from("plain").readable(), serde_json::json!({"text": "plain"}));
+        assert_eq!(Payload::from(vec![0xff, 0x00]).readable(), serde_json::json!({"hex": "ff00"}));
+    }
+}

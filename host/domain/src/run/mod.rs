@@ -1,0 +1,4 @@
+//! A run.
+
+mod head;
+pub use head::{RunHead, RunStatus};

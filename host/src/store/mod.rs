@@ -1,0 +1,151 @@
+//! What is kept, and the promise of each call. Everything that a commit holds becomes durable together or not at all; rows that can
+//! be derived from facts (state, idempotency keys, sagas, plugins) are derived here, in the same transaction, so that there is no
+//! second source of truth.
+
+pub mod memory;
+pub mod redb;
+mod rows;
+mod tables;
+pub mod writer;
+
+use amends_domain::audit::{Head, Sealed, Body};
+use amends_domain::digest::Digest;
+use amends_domain::event::Entry;
+use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
+use amends_domain::payload::Payload;
+use amends_domain::run::RunHead;
+use amends_domain::time::Timestamp;
+use bytes::Bytes;
+
+/// Most rows that one call of a list gives.
+pub const PAGE_LEN_MAX: usize = 1000;
+
+/// A place where runs, chains and state are kept. Calls block for microseconds to milliseconds; none waits for a lock that is held
+/// over a commit. A PostgreSQL store fits behind it: nothing here assumes that one process is alone.
+pub trait Store: Send + Sync + 'static {
+    /// Makes `commit` durable, all of it or nothing.
+    ///
+    /// # Errors
+    /// After an error it is not known whether the commit is durable: the caller must not go on with this store.
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
+
+    /// Every lane there is. The scheduler's; the only call that does not name a tenant.
+    fn lanes(&self) -> Result<Vec<LaneRow>, StoreError>;
+
+    /// Open runs of a tenant in the order of their ids, behind `after`; at most `limit` and [`PAGE_LEN_MAX`].
+    fn open_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<OpenRun>, StoreError>;
+
+    /// The head of a run.
+    fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunHead>, StoreError>;
+
+    /// Heads of runs, newest first, older than `before`.
+    fn runs(&self, tenant: &TenantId, before: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError>;
+
+    /// All facts of a run, oldest first; none if there is no such run.
+    fn journal(&self, tenant: &TenantId, run: RunId) -> Result<Option<Vec<Entry>>, StoreError>;
+
+    /// Records of a chain from number `from` on.
+    fn records(&self, tenant: &TenantId, lane: Lane, from: u64, limit: usize) -> Result<Vec<Sealed>, StoreError>;
+
+    /// A value of the tenant's state. A removed key has no row.
+    fn state(&self, tenant: &TenantId, key: &str) -> Result<Option<Value>, StoreError>;
+
+    /// Keys and values in the order of the keys, behind `after`.
+    fn states(&self, tenant: &TenantId, after: Option<&str>, limit: usize) -> Result<Vec<(String, Value)>, StoreError>;
+
+    /// The run that was started with an idempotency key, and the digest of its input.
+    fn run_of_key(&self, tenant: &TenantId, key: &str) -> Result<Option<(RunId, Digest)>, StoreError>;
+
+    /// The newest version of a saga.
+    fn saga(&self, tenant: &TenantId, saga: &SagaName) -> Result<Option<SagaRow>, StoreError>;
+
+    /// The document with this digest, if the tenant applied it.
+    fn definition(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Payload>, StoreError>;
+
+    /// The component that a plugin's name means now.
+    fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError>;
+
+    /// The bytes of a component. Components are shared between tenants: who may ask for which is decided by whoever pinned it.
+    fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
+}
+
+/// What one transaction makes durable.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// The part of each lane, each lane once.
+    pub lanes: Vec<LaneCommit>,
+    /// Components that are not stored yet, named by the digest of their bytes.
+    pub components: Vec<(Digest, Bytes)>,
+}
+
+/// What a commit adds to one lane.
+#[derive(Debug)]
+pub struct LaneCommit {
+    /// Whose lane.
+    pub tenant: TenantId,
+    /// Which.
+    pub lane: Lane,
+    /// The new records, each with what its body says.
+    pub records: Vec<(Sealed, Body)>,
+    /// The heads of the runs that they change.
+    pub runs: Vec<(RunId, RunHead)>,
+}
+
+/// A lane and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneRow {
+    /// Whose lane.
+    pub tenant: TenantId,
+    /// Which.
+    pub lane: Lane,
+    /// The end of its chain.
+    pub head: Head,
+    /// The highest version that any write to the tenant's state has had.
+    pub state_version: u64,
+}
+
+/// A run without an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Which.
+    pub run: RunId,
+    /// Nothing is to be done before this instant unless something comes in.
+    pub due: Option<Timestamp>,
+}
+
+/// A value of the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// The version of the write that made it.
+    pub version: u64,
+    /// The value.
+    pub value: Payload,
+}
+
+/// A version of a saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SagaRow {
+    /// Its number, from 1.
+    pub version: u32,
+    /// The digest of its document.
+    pub definition: Digest,
+}
+
+/// Why the store cannot do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the data directory open.
+    #[error("the data file {0} is in use by another process: stop that one first, or name another directory")]
+    InUse(String),
+    /// The disk, or the file on it.
+    #[error("the data file: {0}")]
+    Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What was read cannot be what was written.
+    #[error("{place}: {what}")]
+    Damaged {
+        /// Table and key.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
+}

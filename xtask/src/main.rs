@@ -8,7 +8,6 @@ mod process;
 mod provision;
 mod release;
 mod summary;
-mod tally;
 mod test;
 mod toolchain;
 mod workspace;

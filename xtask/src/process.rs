@@ -16,6 +16,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long a command may be silent on a screen that shows no progress bars before a line says that it still runs.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Commands that took longer tell how long.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
+
 /// What becomes of a command's standard output. Standard error always goes to the screen unless the command is quiet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Output {
@@ -37,7 +40,6 @@ pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     /// Empty if the output was only shown.
     pub(crate) stdout: String,
-    pub(crate) elapsed: Elapsed,
     line: String,
 }
 
@@ -55,11 +57,11 @@ impl Process {
         Self { command, line, time_limit: None }
     }
 
-    /// The cargo that runs xtask. The command line is split at spaces.
-    pub(crate) fn cargo(arguments: &str) -> Self {
+    /// The cargo that runs xtask.
+    pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         // Cargo tells where it is. The name alone could lead to another toolchain's.
         let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        Self::new(program, arguments.split_whitespace()).shown_as(format!("cargo {arguments}"))
+        Self::new(program, arguments).called("cargo")
     }
 
     /// Runs in the root of `workspace` instead of the current folder.
@@ -68,8 +70,10 @@ impl Process {
         self
     }
 
-    pub(crate) fn shown_as(mut self, line: impl Into<String>) -> Self {
-        self.line = line.into();
+    /// Shows the program by a name that a user would type, instead of its path.
+    pub(crate) fn called(mut self, name: &str) -> Self {
+        let arguments: Vec<OsString> = self.command.get_args().map(OsStr::to_owned).collect();
+        self.line = line_of(OsStr::new(name), &arguments);
         self
     }
 
@@ -125,7 +129,10 @@ impl Process {
         let status = self.wait(&mut child, &watch)?;
         // Reading ends with the last process that holds the pipe, normally the child itself.
         let stdout = reader.map(|reader| reader.join().expect("the reader has nothing to panic about")).unwrap_or_default();
-        Ok(Ended { status, stdout, elapsed: watch.elapsed(), line: self.line })
+        if output != Output::Kept && watch.elapsed().0 > WORTH_TELLING {
+            println!("  … took {}", watch.elapsed());
+        }
+        Ok(Ended { status, stdout, line: self.line })
     }
 
     fn wait(&self, child: &mut Child, watch: &Stopwatch) -> Result<ExitStatus> {
@@ -178,8 +185,11 @@ impl Stopwatch {
 impl fmt::Display for Elapsed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        let text =
-            if seconds < 60 { format!("{:.1} s", self.0.as_secs_f64()) } else { format!("{} min {:02} s", seconds / 60, seconds % 60) };
+        let text = if seconds < 60 {
+            format!("{:.1} s", self.0.as_secs_f64())
+        } else {
+            format!("{} min {:02} s", seconds / 60, seconds % 60)
+        };
         formatter.pad(&text)
     }
 }

@@ -38,7 +38,7 @@ impl Workspace {
     /// # Errors
     /// If cargo cannot read the workspace, or no plugin is in it.
     pub(crate) fn find() -> Result<Self> {
-        let ended = Process::cargo("metadata --no-deps --format-version 1").keep()?;
+        let ended = Process::cargo(["metadata", "--no-deps", "--format-version", "1"]).keep()?;
         let ended = ended.must_succeed().context("call `cargo xtask` from within the checkout, and try `cargo metadata` there")?;
         Self::parse(&ended.stdout)
     }

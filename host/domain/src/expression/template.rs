@@ -1,0 +1,264 @@
+//! A mapping: JSON with expressions in its strings.
+
+use super::program::{Expression, ExpressionError};
+use super::{Scope, failed};
+use crate::event::Fault;
+use crate::payload::{PAYLOAD_LEN_MAX, Payload};
+use serde_json::{Map, Value};
+
+/// Deepest nesting of a mapping, so that walking it never runs out of stack.
+const DEPTH_MAX: usize = 32;
+
+/// A compiled mapping. A string that is `${…}` and nothing else becomes the expression's value; inside a longer string the value
+/// is written into the text. `$${` stands for `${` itself.
+#[derive(Debug)]
+pub struct Mapping(Node);
+
+#[derive(Debug)]
+enum Node {
+    Constant(Value),
+    Object(Vec<(String, Node)>),
+    List(Vec<Node>),
+    Expression(Expression),
+    Text(Vec<Piece>),
+}
+
+#[derive(Debug)]
+enum Piece {
+    Plain(String),
+    Expression(Expression),
+}
+
+/// What is wrong with one string of a mapping.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MappingError {
+    /// The expression in it.
+    #[error(transparent)]
+    Expression(#[from] ExpressionError),
+    /// No `}` for a `${`.
+    #[error("`${{` without its `}}`: close the expression, or write `$${{` for the characters themselves")]
+    Unclosed,
+    /// Too deep.
+    #[error("nested deeper than {DEPTH_MAX} levels")]
+    TooDeep,
+}
+
+impl Mapping {
+    /// Compiles `value`. Every mistake goes to `mistake` with its path below the mapping (`.lines[0].sku`); what could be compiled is
+    /// in the result.
+    pub fn new(value: &Value, mistake: &mut dyn FnMut(&str, MappingError)) -> Self {
+        Self(node(value, &mut String::new(), 0, mistake))
+    }
+
+    /// The payload that it makes of `scope`.
+    ///
+    /// # Errors
+    /// A fault with code `mapping_failed`.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Payload, Fault> {
+        let payload = Payload::from(&evaluate(&self.0, scope)?);
+        if payload.len() > PAYLOAD_LEN_MAX {
+            return Err(failed(&format!("the result has {} bytes: {PAYLOAD_LEN_MAX} are allowed", payload.len())));
+        }
+        Ok(payload)
+    }
+
+    /// The ids of steps whose output it asks for, each with the path below the mapping.
+    pub fn steps(&self) -> Vec<(String, &str)> {
+        let mut found = Vec::new();
+        steps(&self.0, &mut String::new(), &mut found);
+        found
+    }
+
+    /// The names of its fields, if it is an object whose fields are known before it runs.
+    pub fn fields(&self) -> Option<Vec<&str>> {
+        match &self.0 {
+            Node::Object(fields) => Some(fields.iter().map(|(name, _)| name.as_str()).collect()),
+            Node::Constant(Value::Object(fields)) => Some(fields.keys().map(String::as_str).collect()),
+            Node::Constant(_) | Node::List(_) | Node::Expression(_) | Node::Text(_) => None,
+        }
+    }
+}
+
+fn node(value: &Value, path: &mut String, depth: usize, mistake: &mut dyn FnMut(&str, MappingError)) -> Node {
+    if depth > DEPTH_MAX {
+        mistake(path, MappingError::TooDeep);
+        return Node::Constant(Value::Null);
+    }
+    match value {
+        Value::Object(fields) => {
+            let parts = fields.iter().map(|(name, value)| (name.clone(), below(path, &format!(".{name}"), |p| node(value, p, depth + 1, mistake))));
+            Node::Object(parts.collect())
+        }
+        Value::Array(items) => {
+            let parts = items.iter().enumerate().map(|(at, value)| below(path, &format!("[{at}]"), |p| node(value, p, depth + 1, mistake)));
+            Node::List(parts.collect())
+        }
+        Value::String(text) => match pieces(text) {
+            Ok(node) => node,
+            Err(error) => {
+                mistake(path, error);
+                Node::Constant(Value::Null)
+            }
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) => Node::Constant(value.clone()),
+    }
+}
+
+fn below<T>(path: &mut String, part: &str, work: impl FnOnce(&mut String) -> T) -> T {
+    let len = path.len();
+    path.push_str(part);
+    let result = work(path);
+    path.truncate(len);
+    result
+}
+
+/// Takes a string apart into plain text and expressions.
+fn pieces(text: &str) -> Result<Node, MappingError> {
+    let mut pieces = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            plain.push_str(&rest[..at - 1]);
+            plain.push_str("${");
+            rest = &rest[at + 2..];
+            continue;
+        }
+        plain.push_str(&rest[..at]);
+        let inside = &rest[at + 2..];
+        let end = end_of_expression(inside).ok_or(MappingError::Unclosed)?;
+        let expression = Expression::new(inside[..end].trim())?;
+        if !plain.is_empty() {
+            pieces.push(Piece::Plain(std::mem::take(&mut plain)));
+        }
+        pieces.push(Piece::Expression(expression));
+        rest = &inside[end + 1..];
+    }
+    plain.push_str(rest);
+    if pieces.is_empty() {
+        return Ok(Node::Constant(Value::String(plain)));
+    }
+    if !plain.is_empty() {
+        pieces.push(Piece::Plain(plain));
+    }
+    match pieces.pop() {
+        Some(Piece::Expression(only)) if pieces.is_empty() => Ok(Node::Expression(only)),
+        last => Ok(Node::Text(pieces.into_iter().chain(last).collect())),
+    }
+}
+
+/// Where the `}` stands that closes the expression: braces of map literals and quoted strings inside it do not.
+fn end_of_expression(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(q), _) if q == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '{') => depth += 1,
+            (None, '}') if depth == 0 => return Some(at),
+            (None, '}') => depth -= 1,
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+fn evaluate(node: &Node, scope: &Scope) -> Result<Value, Fault> {
+    match node {
+        Node::Constant(value) => Ok(value.clone()),
+        Node::Expression(expression) => expression.evaluate(scope),
+        Node::List(items) => items.iter().map(|item| evaluate(item, scope)).collect::<Result<_, _>>().map(Value::Array),
+        Node::Object(fields) => {
+            let pairs = fields.iter().map(|(name, value)| Ok((name.clone(), evaluate(value, scope)?)));
+            pairs.collect::<Result<Map<_, _>, Fault>>().map(Value::Object)
+        }
+        Node::Text(pieces) => pieces.iter().try_fold(String::new(), |text, piece| append(text, piece, scope)).map(Value::String),
+    }
+}
+
+fn append(mut text: String, piece: &Piece, scope: &Scope) -> Result<String, Fault> {
+    match piece {
+        Piece::Plain(plain) => text.push_str(plain),
+        Piece::Expression(expression) => match expression.evaluate(scope)? {
+            Value::String(value) => text.push_str(&value),
+            value => text.push_str(&value.to_string()),
+        },
+    }
+    Ok(text)
+}
+
+fn steps<'a>(node: &'a Node, path: &mut String, found: &mut Vec<(String, &'a str)>) {
+    let mut asked = |expression: &'a Expression, path: &str| found.extend(expression.steps().iter().map(|s| (path.to_owned(), s.as_str())));
+    match node {
+        Node::Constant(_) => {}
+        Node::Expression(expression) => asked(expression, path),
+        Node::Text(pieces) => pieces.iter().for_each(|piece| match piece {
+            Piece::Plain(_) => {}
+            Piece::Expression(expression) => asked(expression, path),
+        }),
+        Node::Object(fields) => fields.iter().for_each(|(name, value)| below(path, &format!(".{name}"), |p| steps(value, p, found))),
+        Node::List(items) => {
+            items.iter().enumerate().for_each(|(at, value)| below(path, &format!("[{at}]"), |p| steps(value, p, found)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(value: &Value) -> Result<Value, String> {
+        let input = Payload::from(&json!({"a": 1, "s": "x", "deep": {"b": [true]}}));
+        let mut mistakes = Vec::new();
+        let mapping = Mapping::new(value, &mut |path, error| mistakes.push(format!("{path}: {error}")));
+        if !mistakes.is_empty() {
+            return Err(mistakes.join(" | "));
+        }
+        let payload = mapping.evaluate(&Scope::new(&input, std::iter::empty())).map_err(|f| f.message)?;
+        Ok(payload.json().expect("a mapping makes JSON"))
+    }
+
+    #[test]
+    fn values_keep_their_type_and_texts_are_filled_in() {
+        for (mapping, value) in [
+            (json!({"n": "${input.a}", "t": "<${input.s}:${input.a}>", "c": 5}), json!({"n": 1, "t": "<x:1>", "c": 5})),
+            (json!(["${input.deep}", "${ input.a + 1 }"]), json!([{"b": [true]}, 2])),
+            (json!("${has(input.q) ? input.q : {}}"), json!({})),
+            (json!("${'}' + input.s + \"}\"}"), json!("}x}")),
+            (json!("${'it\\'s {' + input.s}"), json!("it's {x")),
+            (json!("$${input.a} costs $5"), json!("${input.a} costs $5")),
+            (json!("${input.a}$${x}"), json!("1${x}")),
+        ] {
+            assert_eq!(map(&mapping), Ok(value), "{mapping}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_path() {
+        let error = map(&json!({"a": "${", "b": ["ok", "${input.}"], "c": {"d": "${who}"}})).expect_err("three mistakes");
+        for part in [".a: `${` without", ".b[1]: not a CEL", ".c.d: unknown name `who`"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
+        assert!(map(&deep).is_err_and(|e| e.contains("deeper than 32")));
+    }
+
+    #[test]
+    fn a_result_over_the_limit_fails_the_mapping() {
+        let long = "${input.s}".repeat(10) + &"y".repeat(PAYLOAD_LEN_MAX);
+        assert!(map(&json!(long)).is_err_and(|e| e.contains("262144 are allowed")));
+    }
+
+    #[test]
+    fn it_tells_which_steps_and_fields_it_names() {
+        let mapping = Mapping::new(&json!({"x": ["${steps['a'].output}"], "y": "${steps.b.output.c}!"}), &mut |p, e| panic!("{p}: {e}"));
+        assert_eq!(mapping.steps(), [(".x[0]".to_owned(), "a"), (".y".to_owned(), "b")]);
+        assert_eq!(mapping.fields(), Some(vec!["x", "y"]));
+    }
+}

@@ -1,0 +1,12 @@
+//! The way to the host. Two files offer the same functions: in a component they are the contract's imports; anywhere else they are
+//! what the test kit installed. Everything public is written once, above them.
+
+#[cfg(target_arch = "wasm32")]
+mod imports;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use imports::*;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod installed;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use installed::*;

@@ -58,6 +58,7 @@ impl<'workspace> Stage<'workspace> {
         let data = self.data.as_str();
         let audit = in_words(self.workspace, &self.folder.join("audit.jsonl"));
 
+        println!();
         say("The tenant's state before: what is in stock, and where");
         self.amends(&["state", "set", "--file", &format!("{EXAMPLE}/state.json"), "--data", data, "--tenant", TENANT], DONE)?;
         self.state()?;
@@ -138,7 +139,7 @@ fn in_words(workspace: &Workspace, path: &Path) -> String {
 }
 
 fn say(heading: &str) {
-    println!("\n--- {heading}");
+    println!("--- {heading}");
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl Process {
                 bail!("`{}` took longer than {}", self.line, Elapsed(self.time_limit.unwrap_or_default()));
             }
             if silent && elapsed.0 >= heartbeat_due {
-                eprintln!("  … `{}` has been running for {elapsed}", self.line);
+                eprintln!("  … still running after {elapsed}");
                 heartbeat_due += HEARTBEAT_INTERVAL;
             }
             thread::sleep(POLL_INTERVAL);

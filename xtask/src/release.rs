@@ -14,7 +14,9 @@ use crate::workspace::Workspace;
 /// # Errors
 /// If cargo fails.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
-    println!("The first build of the host takes several minutes, mostly for wasmtime.");
+    if !workspace.binary("amends").exists() {
+        println!("The first build of the host takes several minutes, mostly for wasmtime.");
+    }
     Process::cargo("build --release".split(' ')).within(workspace).show()?.must_succeed()?;
     Ok(())
 }
@@ -38,6 +40,6 @@ pub(crate) fn kill(workspace: &Workspace, runs: u32) -> Result<()> {
 pub(crate) fn bench(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
     guests::build(workspace)?;
     build(workspace)?;
-    Process::new(workspace.binary("bench"), arguments).within(workspace).show()?.must_succeed()?;
+    Process::new(workspace.binary("bench"), arguments).called("bench").within(workspace).show()?.must_succeed()?;
     Ok(())
 }

@@ -26,11 +26,7 @@ impl Digest {
 
     /// The 64 hexadecimal digits alone.
     pub fn hex(&self) -> String {
-        use fmt::Write;
-        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a string takes all");
-            text
-        })
+        hex(&self.0)
     }
 
     /// Reads what [`Digest::hex`] wrote; upper case is refused, so that one digest has one form.
@@ -45,6 +41,15 @@ impl Digest {
         }
         Some(Self(bytes))
     }
+}
+
+/// Two lower-case hexadecimal digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all");
+        text
+    })
 }
 
 fn nibble(digit: u8) -> Option<u8> {

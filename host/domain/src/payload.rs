@@ -1,5 +1,6 @@
 //! Bytes that belong to tenants: inputs, outputs, values. Passed on as bytes; parsed only where a mapping asks.
 
+use crate::digest::hex;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -34,7 +35,7 @@ impl Payload {
     pub fn readable(&self) -> serde_json::Value {
         self.json().unwrap_or_else(|_| match std::str::from_utf8(&self.0) {
             Ok(text) => serde_json::json!({ "text": text }),
-            Err(_) => serde_json::json!({ "hex": self.0.iter().map(|b| format!("{b:02x}")).collect::<String>() }),
+            Err(_) => serde_json::json!({ "hex": hex(&self.0) }),
         })
     }
 }

@@ -48,16 +48,17 @@ impl Manifest {
         if text.len() > MANIFEST_LEN_MAX {
             return Err(format!("the manifest has {} bytes: {MANIFEST_LEN_MAX} are allowed", text.len()));
         }
-        let manifest: Self = serde_json::from_str(text).map_err(|e| format!("the manifest is not what the contract asks for: {e}"))?;
+        let manifest: Self =
+            serde_json::from_str(text).map_err(|e| format!("the manifest is not what the contract asks for: {e}"))?;
         if !(1..=HANDLERS_MAX).contains(&manifest.handlers.len()) {
             return Err(format!("the manifest has {} handlers: 1 to {HANDLERS_MAX} are allowed", manifest.handlers.len()));
         }
         let mut names: Vec<_> = manifest.handlers.iter().map(|handler| &handler.name).collect();
         names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("the manifest has the handler `{}` twice", twice[0]));
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("the manifest has the handler `{}` twice", pair[0])),
+            None => Ok(manifest),
         }
-        Ok(manifest)
     }
 
     /// The manifest of a plugin without one: a single handler, named like the plugin.

@@ -5,10 +5,12 @@
 pub mod memory;
 pub mod redb;
 mod rows;
-mod tables;
+mod verify;
 pub mod writer;
 
-use amends_domain::audit::{Head, Sealed, Body};
+pub use verify::{VERIFY_TAIL_LEN, verify_tail};
+
+use amends_domain::audit::{Body, Head, Sealed};
 use amends_domain::digest::Digest;
 use amends_domain::event::Entry;
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
@@ -21,13 +23,25 @@ use bytes::Bytes;
 pub const PAGE_LEN_MAX: usize = 1000;
 
 /// A place where runs, chains and state are kept. Calls block for microseconds to milliseconds; none waits for a lock that is held
-/// over a commit. A PostgreSQL store fits behind it: nothing here assumes that one process is alone.
-pub trait Store: Send + Sync + 'static {
-    /// Makes `commit` durable, all of it or nothing.
+/// over a commit. A `PostgreSQL` store fits behind it: nothing here assumes that one process is alone.
+///
+/// Any answer may be [`StoreError::Disk`] or [`StoreError::Damaged`] instead.
+#[expect(clippy::missing_errors_doc, reason = "said once, above; where there is more to say it is said")]
+pub trait Store: std::fmt::Debug + Send + Sync + 'static {
+    /// Makes `commit` durable, all of it or nothing. Of two commits that write the same key of the state, the later one must have
+    /// the higher version: a removed key leaves no row that could refuse an older write. Inside a commit any order will do.
     ///
     /// # Errors
-    /// After an error it is not known whether the commit is durable: the caller must not go on with this store.
+    /// [`StoreError::OutOfOrder`] if a lane is not where the commit begins: nothing was written. After any other error it is not
+    /// known whether the commit is durable: the caller must not go on with this store.
     fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
+
+    /// Notes that everything was written and nothing will follow, so that the next open need not check the chains. A commit behind
+    /// it is a bug and panics.
+    ///
+    /// # Errors
+    /// If the note could not be written; the next open checks.
+    fn close(&self) -> Result<(), StoreError>;
 
     /// Every lane there is. The scheduler's; the only call that does not name a tenant.
     fn lanes(&self) -> Result<Vec<LaneRow>, StoreError>;
@@ -40,6 +54,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Heads of runs, newest first, older than `before`.
     fn runs(&self, tenant: &TenantId, before: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError>;
+
+    /// The number, in the run's lane, of its newest record. Its next record names it.
+    fn last_record(&self, tenant: &TenantId, run: RunId) -> Result<Option<u64>, StoreError>;
 
     /// All facts of a run, oldest first; none if there is no such run.
     fn journal(&self, tenant: &TenantId, run: RunId) -> Result<Option<Vec<Entry>>, StoreError>;
@@ -87,7 +104,7 @@ pub struct LaneCommit {
     pub lane: Lane,
     /// The new records, each with what its body says.
     pub records: Vec<(Sealed, Body)>,
-    /// The heads of the runs that they change.
+    /// The heads of the runs that they change, each once.
     pub runs: Vec<(RunId, RunHead)>,
 }
 
@@ -137,6 +154,26 @@ pub enum StoreError {
     /// Another process has the data directory open.
     #[error("the data file {0} is in use by another process: stop that one first, or name another directory")]
     InUse(String),
+    /// A later release wrote the file.
+    #[error("the data file has format {found}, this release reads {known}: use the release that wrote it, or a newer one")]
+    Format {
+        /// In the file.
+        found: u32,
+        /// The newest that this release reads.
+        known: u32,
+    },
+    /// The records of a commit do not follow the last one of their lane: somebody else has written to it.
+    #[error("{tenant} lane {}: the commit has record {found} where record {expected} belongs", lane.0)]
+    OutOfOrder {
+        /// Whose lane.
+        tenant: TenantId,
+        /// Which.
+        lane: Lane,
+        /// The number of the next record.
+        expected: u64,
+        /// The number that the commit has there.
+        found: u64,
+    },
     /// The disk, or the file on it.
     #[error("the data file: {0}")]
     Disk(#[source] Box<dyn std::error::Error + Send + Sync>),

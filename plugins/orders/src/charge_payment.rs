@@ -86,7 +86,10 @@ fn pay_back() -> Result<(), Failure> {
     let revenue = books::account(REVENUE)?.unwrap_or_default();
     let Some(revenue_cents) = revenue.balance_cents.checked_sub(amount_cents) else {
         let revenue_cents = revenue.balance_cents;
-        return Err(Failure::rejected("books_disagree", format!("{amount_cents} cents to pay back, the revenue is {revenue_cents}")));
+        return Err(Failure::rejected(
+            "books_disagree",
+            format!("{amount_cents} cents to pay back, the revenue is {revenue_cents}"),
+        ));
     };
     state::set(&customer_key, &Account { balance_cents })?;
     state::set(REVENUE, &Account { balance_cents: revenue_cents })?;

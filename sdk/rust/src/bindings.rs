@@ -1,7 +1,12 @@
 //! The contract's bindings, generated from `wit/`. Public only because what [`export!`](crate::export!) expands to names them.
 
-#![expect(unsafe_code, reason = "the component ABI passes pointers; wit-bindgen generates what reads them")]
-#![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated: which of them it breaks changes with the generator")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated: which of them it breaks changes with the generator"
+)]
 
 wit_bindgen::generate!({
     path: "../../wit",

@@ -67,8 +67,8 @@ pub trait Plugin {
 #[cfg(target_arch = "wasm32")]
 mod component {
     use super::Plugin;
-    use crate::bindings::exports::amends::saga::{manifest, step};
     use crate::bindings::amends::saga::types;
+    use crate::bindings::exports::amends::saga::{manifest, step};
     use crate::{Failure, Fault, handler, host, log, manifest::describe};
 
     impl<P: Plugin> step::Guest for P {

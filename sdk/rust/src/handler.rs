@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Failure, Step};
+use crate::{Failure, Step, place};
 
 /// One step of a plugin, called with payloads.
 #[derive(Debug)]
@@ -105,20 +105,14 @@ fn compensate_step<S: Step>(input: &[u8], output: Option<&[u8]>) -> Result<(), F
 }
 
 fn parse<T: DeserializeOwned>(code: &'static str, payload: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(payload).map_err(|cause| unreadable::<T>(code, payload, &cause))
+    serde_json::from_slice(payload).map_err(|cause| unreadable(code, payload, &cause))
 }
 
-/// Says where in the payload the mistake is. It is read a second time for that: keeping track of the path at every payload would cost
-/// those that have no mistake.
 #[cold]
-fn unreadable<T: DeserializeOwned>(code: &'static str, payload: &[u8], cause: &serde_json::Error) -> Failure {
-    let mut json = serde_json::Deserializer::from_slice(payload);
-    let path = match serde_path_to_error::deserialize::<_, T>(&mut json) {
-        Err(found) => found.path().to_string(),
-        // The value itself can be read; what follows it cannot.
-        Ok(_) => ".".to_owned(),
-    };
-    Failure::rejected(code, format!("at `{path}`: {cause}"))
+fn unreadable(code: &'static str, payload: &[u8], cause: &serde_json::Error) -> Failure {
+    let path = place::path(payload, cause.line(), cause.column());
+    let message = if path.is_empty() { cause.to_string() } else { format!("`{path}`: {cause}") };
+    Failure::rejected(code, message)
 }
 
 fn write<T: Serialize>(output: &T) -> Result<Vec<u8>, Failure> {
@@ -178,11 +172,11 @@ mod tests {
 
     #[test]
     fn input_that_does_not_fit_is_rejected_with_its_place() {
-        let message = "at `a`: invalid type: string \"x\", expected u32 at line 1 column 8";
+        let message = "`a`: invalid type: string \"x\", expected u32 at line 1 column 8";
         rejected(execute(HANDLERS, "double", br#"{"a":"x"}"#), "invalid_input", message);
         rejected(compensate(HANDLERS, "double", br#"{"a":"x"}"#, None), "invalid_input", message);
-        rejected(execute(HANDLERS, "halve", b"1 2"), "invalid_input", "at `.`: trailing characters at line 1 column 3");
-        rejected(execute(HANDLERS, "halve", b""), "invalid_input", "at `.`: EOF while parsing a value at line 1 column 0");
+        rejected(execute(HANDLERS, "halve", b"1 2"), "invalid_input", "trailing characters at line 1 column 3");
+        rejected(execute(HANDLERS, "halve", b""), "invalid_input", "EOF while parsing a value at line 1 column 0");
     }
 
     #[test]
@@ -194,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_output_that_does_not_fit_is_rejected_as_such() {
-        let message = "at `.`: invalid type: boolean `true`, expected u32 at line 1 column 4";
+        let message = "invalid type: boolean `true`, expected u32 at line 1 column 4";
         rejected(compensate(HANDLERS, "halve", b"6", Some(b"true")), "invalid_output", message);
     }
 

@@ -165,7 +165,10 @@ impl TestHost {
     ///
     /// # Panics
     /// If the handler does, or if `input` or `output` has no JSON form.
-    #[expect(clippy::needless_pass_by_value, reason = "a test that is done with an output gives it away without borrowing it first")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a test that is done with an output gives it away without borrowing it first"
+    )]
     pub fn compensate<S: Step>(&mut self, input: impl Serialize, output: Option<S::Output>) -> Result<(), Failure> {
         let input = json(&input);
         let output = output.as_ref().map(json);

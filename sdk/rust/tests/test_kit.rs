@@ -118,6 +118,6 @@ fn state_that_does_not_fit_its_type_is_a_rejection() {
 
 #[test]
 fn input_goes_the_same_way_as_in_the_real_host() {
-    let message = "at `.`: invalid type: integer `7`, expected a string at line 1 column 1";
+    let message = "invalid type: integer `7`, expected a string at line 1 column 1";
     assert_eq!(host().execute::<Write>(7), Err(Failure::rejected("invalid_input", message)));
 }

@@ -77,7 +77,9 @@ struct Document<'m> {
 impl Document<'_> {
     fn saga(&mut self, value: &Value) -> Option<Definition> {
         let fields = self.mistakes.object("", value, SAGA_FIELDS)?;
-        let saga = self.needed(fields, "", "saga", "a name such as order.fulfillment").and_then(|v| self.mistakes.parsed::<SagaName>("saga", v, "order.fulfillment"));
+        let saga = self
+            .needed(fields, "", "saga", "a name such as order.fulfillment")
+            .and_then(|v| self.mistakes.parsed::<SagaName>("saga", v, "order.fulfillment"));
         let title = fields.get("name").and_then(|v| self.title(v));
         let deadline = fields.get("deadline").and_then(|v| self.span("deadline", v, Span(1)..=Span(365 * DAY.0)));
         let (order, on_stuck) = fields.get("compensation").map_or((Order::Reverse, OnStuck::Continue), |v| self.compensation(v));
@@ -107,7 +109,9 @@ impl Document<'_> {
 
     fn compensation(&mut self, value: &Value) -> (Order, OnStuck) {
         let path = "compensation";
-        let Some(fields) = self.mistakes.object(path, value, &["order", "on_stuck"]) else { return (Order::Reverse, OnStuck::Continue) };
+        let Some(fields) = self.mistakes.object(path, value, &["order", "on_stuck"]) else {
+            return (Order::Reverse, OnStuck::Continue);
+        };
         let orders = [("reverse", Order::Reverse), ("parallel", Order::Parallel)];
         let stuck = [("continue", OnStuck::Continue), ("halt", OnStuck::Halt)];
         let order = fields.get("order").and_then(|v| self.mistakes.word("compensation.order", v, &orders));
@@ -133,7 +137,8 @@ impl Document<'_> {
 
     fn retry(&mut self, path: &str, value: &Value, base: Retry) -> Retry {
         let Some(fields) = self.mistakes.object(path, value, RETRY_FIELDS) else { return base };
-        let mut span = |name: &str, base| fields.get(name).and_then(|v| self.span(&join(path, name), v, Span(0)..=DAY)).unwrap_or(base);
+        let mut span =
+            |name: &str, base| fields.get(name).and_then(|v| self.span(&join(path, name), v, Span(0)..=DAY)).unwrap_or(base);
         let (initial, max, jitter) = (span("initial", base.initial), span("max", base.max), span("jitter", base.jitter));
         let attempts = fields.get("attempts").and_then(|v| self.mistakes.integer(&join(path, "attempts"), v, 1..=ATTEMPTS_MAX));
         let factor = fields.get("factor").and_then(|v| self.factor(&join(path, "factor"), v));
@@ -159,7 +164,10 @@ impl Document<'_> {
         let Some(fields) = self.mistakes.object(path, value, LIMIT_FIELDS) else { return base };
         Limits {
             fuel: fields.get("fuel").and_then(|v| self.mistakes.integer(&join(path, "fuel"), v, 1..=FUEL_MAX)).unwrap_or(base.fuel),
-            timeout: fields.get("timeout").and_then(|v| self.span(&join(path, "timeout"), v, Span(1)..=HOUR)).unwrap_or(base.timeout),
+            timeout: fields
+                .get("timeout")
+                .and_then(|v| self.span(&join(path, "timeout"), v, Span(1)..=HOUR))
+                .unwrap_or(base.timeout),
             memory: fields.get("memory").and_then(|v| self.size(&join(path, "memory"), v)).unwrap_or(base.memory),
         }
     }
@@ -173,7 +181,8 @@ impl Document<'_> {
     }
 
     fn size(&mut self, path: &str, value: &Value) -> Option<u64> {
-        let size = value.as_str().and_then(|text| text.parse::<ByteSize>().ok()).filter(|size| (MEMORY_MIN..=MEMORY_MAX).contains(size));
+        let size =
+            value.as_str().and_then(|text| text.parse::<ByteSize>().ok()).filter(|size| (MEMORY_MIN..=MEMORY_MAX).contains(size));
         if size.is_none() {
             self.mistakes.add(path, format!("is {}: write a size from {MEMORY_MIN} to {MEMORY_MAX}, such as 64MiB", shown(value)));
         }
@@ -186,7 +195,9 @@ impl Document<'_> {
         for (below, name) in mapping.steps() {
             match self.ids.iter().position(|id| *id == Some(name)) {
                 Some(found) if found < until => {}
-                Some(_) => self.mistakes.add(&format!("{path}{below}"), format!("step `{name}` is not completed by then: name an earlier step")),
+                Some(_) => self
+                    .mistakes
+                    .add(&format!("{path}{below}"), format!("step `{name}` is not completed by then: name an earlier step")),
                 None => {
                     let known: Vec<_> = self.ids.iter().take(until.min(10)).flatten().copied().collect();
                     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -247,7 +258,8 @@ impl Document<'_> {
         for (at, id) in self.ids.iter().enumerate() {
             let Some(id) = id else { continue };
             if let Some(first) = seen.insert(id, at) {
-                self.mistakes.add(&format!("steps[{at}].id"), format!("`{id}` is the id of steps[{first}] already: give each step its own"));
+                self.mistakes
+                    .add(&format!("steps[{at}].id"), format!("`{id}` is the id of steps[{first}] already: give each step its own"));
             }
         }
     }
@@ -283,12 +295,18 @@ output: { paid: "${steps.charge.output.amount}" }
     #[test]
     fn a_document_becomes_a_definition() {
         let saga = read(ORDER).expect("it is right");
-        assert_eq!((saga.saga.as_str(), saga.deadline, saga.order, saga.on_stuck), ("order.fulfillment", Some(Span(300_000)), Order::Reverse, OnStuck::Halt));
+        assert_eq!(
+            (saga.saga.as_str(), saga.deadline, saga.order, saga.on_stuck),
+            ("order.fulfillment", Some(Span(300_000)), Order::Reverse, OnStuck::Halt)
+        );
         let [reserve, charge, tell] = saga.steps.as_slice() else { panic!("three steps") };
         assert_eq!((reserve.forward.retry.attempts, reserve.forward.retry.factor_thousandths), (1, 1500));
         assert_eq!(reserve.forward.limits, Limits { fuel: 1_000_000, timeout: Span(2000), memory: 16 << 20 });
         assert_eq!(reserve.backward.map(|b| b.retry.attempts), Some(4), "a compensation takes the saga's defaults, not the step's");
-        assert_eq!(charge.backward.map(|b| (b.retry.attempts, b.limits.timeout, b.limits.memory)), Some((10, Span(30_000), 16 << 20)));
+        assert_eq!(
+            charge.backward.map(|b| (b.retry.attempts, b.limits.timeout, b.limits.memory)),
+            Some((10, Span(30_000), 16 << 20))
+        );
         assert_eq!((tell.backward, tell.after.as_slice(), tell.before.as_slice()), (None, &[StepIndex(1)][..], &[][..]));
     }
 

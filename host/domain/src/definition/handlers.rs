@@ -1,6 +1,7 @@
 //! Checks a definition against the plugins that it uses: do the handlers exist, can they be compensated, can the input fit.
 
 use super::{Definition, Mistakes, Step};
+use crate::expression::Mapping;
 use crate::id::PluginName;
 use crate::plugin::{Handler, Manifest};
 use serde_json::Value;
@@ -20,11 +21,17 @@ pub fn check_handlers(definition: &Definition, plugins: &BTreeMap<PluginName, Ma
         };
         let Some(handler) = manifest.handler(&step.uses.handler) else {
             let known: Vec<_> = manifest.handlers.iter().map(|h| h.name.as_str()).collect();
-            mistakes.add(&uses, format!("plugin `{}` has no handler `{}`; it has: {}", step.uses.plugin, step.uses.handler, listed(&known)));
+            mistakes.add(
+                &uses,
+                format!("plugin `{}` has no handler `{}`; it has: {}", step.uses.plugin, step.uses.handler, listed(&known)),
+            );
             continue;
         };
         if !handler.compensates && step.backward.is_some() {
-            mistakes.add(&uses, format!("`{}` cannot be compensated: say so with `compensate: none`, or use another handler", step.uses));
+            mistakes.add(
+                &uses,
+                format!("`{}` cannot be compensated: say so with `compensate: none`, or use another handler", step.uses),
+            );
         }
         check_fields(&mut mistakes, &format!("steps[{at}].input"), step, handler);
     }
@@ -37,7 +44,7 @@ fn listed(names: &[&str]) -> String {
 
 /// Required fields that are missing, and fields that a closed schema does not know.
 fn check_fields(mistakes: &mut Mistakes, path: &str, step: &Step, handler: &Handler) {
-    let (Some(fields), Some(schema)) = (step.input.as_ref().and_then(|input| input.fields()), &handler.input) else { return };
+    let (Some(fields), Some(schema)) = (step.input.as_ref().and_then(Mapping::fields), &handler.input) else { return };
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     for name in required.filter(|name| !fields.contains(name)) {
         mistakes.add(path, format!("has no field `{name}`, which `{}` requires", step.uses));

@@ -51,7 +51,10 @@ impl Mistakes {
             return None;
         };
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
-            let near = known.iter().min_by_key(|k| strsim::damerau_levenshtein(k, name)).filter(|k| strsim::damerau_levenshtein(k, name) <= 2);
+            let near = known
+                .iter()
+                .min_by_key(|k| strsim::damerau_levenshtein(k, name))
+                .filter(|k| strsim::damerau_levenshtein(k, name) <= 2);
             let remedy = near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
             self.add(&join(path, name), format!("unknown field; {remedy}"));
         }

@@ -95,16 +95,10 @@ impl Expression {
         match &self.form {
             Form::Path { step, fields } => {
                 let root = step.as_ref().map_or_else(|| scope.input(), |step| scope.output(step))?;
-                let walk = |value: &Value, field: &String| value.get(field).cloned().ok_or_else(|| failed(&format!("no such key: {field}")));
-                // Borrow down to the last field: only what is asked for is copied.
-                let (last, before) = match fields.split_last() {
-                    Some(split) => split,
-                    None => return Ok(root.clone()),
-                };
-                let parent = before
-                    .iter()
-                    .try_fold(root, |value, field| value.get(field).ok_or_else(|| failed(&format!("no such key: {field}"))))?;
-                walk(parent, last)
+                let missing = |field: &str| failed(&format!("no such key: {field}"));
+                // Borrowed down to the last field: only what is asked for is copied.
+                let found = fields.iter().try_fold(root, |value, field| value.get(field).ok_or_else(|| missing(field)))?;
+                Ok(found.clone())
             }
             Form::Program { program, facts } => facts.run(program, scope),
         }
@@ -266,7 +260,9 @@ mod tests {
     use serde_json::json;
 
     fn evaluate(source: &str) -> Result<Value, String> {
-        let input = Payload::from(&json!({"sku": "lamp", "quantity": 3, "price": 1.5, "big": 18_446_744_073_709_551_615_u64, "lines": [1, 2, 3]}));
+        let input = Payload::from(
+            &json!({"sku": "lamp", "quantity": 3, "price": 1.5, "big": 18_446_744_073_709_551_615_u64, "lines": [1, 2, 3]}),
+        );
         let output = Payload::from(&json!({"total": 40, "nested": {"id": "x"}}));
         let scope = Scope::new(&input, [("charge-payment", &output)].into_iter());
         let expression = Expression::new(source).map_err(|e| e.to_string())?;
@@ -277,7 +273,10 @@ mod tests {
     fn values_come_from_the_input_and_from_outputs() {
         for (source, value) in [
             ("input.sku", json!("lamp")),
-            ("input", json!({"sku": "lamp", "quantity": 3, "price": 1.5, "big": 18_446_744_073_709_551_615_u64, "lines": [1, 2, 3]})),
+            (
+                "input",
+                json!({"sku": "lamp", "quantity": 3, "price": 1.5, "big": 18_446_744_073_709_551_615_u64, "lines": [1, 2, 3]}),
+            ),
             ("steps['charge-payment'].output.total", json!(40)),
             ("steps[\"charge-payment\"].output.nested.id", json!("x")),
             ("input.quantity * 2 + 1", json!(7)),

@@ -86,11 +86,14 @@ fn node(value: &Value, path: &mut String, depth: usize, mistake: &mut dyn FnMut(
     }
     match value {
         Value::Object(fields) => {
-            let parts = fields.iter().map(|(name, value)| (name.clone(), below(path, &format!(".{name}"), |p| node(value, p, depth + 1, mistake))));
+            let parts = fields
+                .iter()
+                .map(|(name, value)| (name.clone(), below(path, &format!(".{name}"), |p| node(value, p, depth + 1, mistake))));
             Node::Object(parts.collect())
         }
         Value::Array(items) => {
-            let parts = items.iter().enumerate().map(|(at, value)| below(path, &format!("[{at}]"), |p| node(value, p, depth + 1, mistake)));
+            let parts =
+                items.iter().enumerate().map(|(at, value)| below(path, &format!("[{at}]"), |p| node(value, p, depth + 1, mistake)));
             Node::List(parts.collect())
         }
         Value::String(text) => match pieces(text) {
@@ -157,12 +160,11 @@ fn end_of_expression(text: &str) -> Option<usize> {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(q), _) if q == c => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, '{') => depth += 1,
             (None, '}') if depth == 0 => return Some(at),
             (None, '}') => depth -= 1,
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     None
@@ -193,17 +195,27 @@ fn append(mut text: String, piece: &Piece, scope: &Scope) -> Result<String, Faul
 }
 
 fn steps<'a>(node: &'a Node, path: &mut String, found: &mut Vec<(String, &'a str)>) {
-    let mut asked = |expression: &'a Expression, path: &str| found.extend(expression.steps().iter().map(|s| (path.to_owned(), s.as_str())));
+    let mut asked =
+        |expression: &'a Expression, path: &str| found.extend(expression.steps().iter().map(|s| (path.to_owned(), s.as_str())));
     match node {
         Node::Constant(_) => {}
         Node::Expression(expression) => asked(expression, path),
-        Node::Text(pieces) => pieces.iter().for_each(|piece| match piece {
-            Piece::Plain(_) => {}
-            Piece::Expression(expression) => asked(expression, path),
-        }),
-        Node::Object(fields) => fields.iter().for_each(|(name, value)| below(path, &format!(".{name}"), |p| steps(value, p, found))),
+        Node::Text(pieces) => {
+            for piece in pieces {
+                if let Piece::Expression(expression) = piece {
+                    asked(expression, path);
+                }
+            }
+        }
+        Node::Object(fields) => {
+            for (name, value) in fields {
+                below(path, &format!(".{name}"), |p| steps(value, p, found));
+            }
+        }
         Node::List(items) => {
-            items.iter().enumerate().for_each(|(at, value)| below(path, &format!("[{at}]"), |p| steps(value, p, found)));
+            for (at, value) in items.iter().enumerate() {
+                below(path, &format!("[{at}]"), |p| steps(value, p, found));
+            }
         }
     }
 }
@@ -257,7 +269,8 @@ mod tests {
 
     #[test]
     fn it_tells_which_steps_and_fields_it_names() {
-        let mapping = Mapping::new(&json!({"x": ["${steps['a'].output}"], "y": "${steps.b.output.c}!"}), &mut |p, e| panic!("{p}: {e}"));
+        let mapping =
+            Mapping::new(&json!({"x": ["${steps['a'].output}"], "y": "${steps.b.output.c}!"}), &mut |p, e| panic!("{p}: {e}"));
         assert_eq!(mapping.steps(), [(".x[0]".to_owned(), "a"), (".y".to_owned(), "b")]);
         assert_eq!(mapping.fields(), Some(vec!["x", "y"]));
     }

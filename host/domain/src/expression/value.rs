@@ -41,7 +41,9 @@ pub(super) fn to_json(value: &Cel) -> Result<Json, Fault> {
         Cel::Float(f) => Number::from_f64(*f).map(Json::Number).ok_or_else(|| failed(&format!("{f} has no form in JSON"))),
         Cel::String(s) => Ok(Json::String(s.as_ref().clone())),
         Cel::List(items) => items.iter().map(to_json).collect::<Result<_, _>>().map(Json::Array),
-        Cel::Map(map) => map.map.iter().map(|(key, value)| Ok((key_to_json(key), to_json(value)?))).collect::<Result<_, _>>().map(Json::Object),
+        Cel::Map(map) => {
+            map.map.iter().map(|(key, value)| Ok((key_to_json(key), to_json(value)?))).collect::<Result<_, _>>().map(Json::Object)
+        }
         other => Err(failed(&format!("a CEL {} has no form in JSON", other.type_of()))),
     }
 }

@@ -1,0 +1,187 @@
+//! One attempt: a fresh store, a fresh instance, one call, and all of it dropped again whatever happened. Lean, because this is on the
+//! path of every step of every run.
+
+use super::bindings::{Failure, manifest};
+use super::call::{Call, Context, Effect, Reply, Secrets, StateAccess};
+use super::compile::Component;
+use super::ending::{self, End};
+use super::imports::log::LogBuffer;
+use super::imports::state::StateBuffer;
+use super::limits::MemoryLimiter;
+use amends_domain::definition::Limits;
+use amends_domain::event::{Direction, Ending, Spent};
+use amends_domain::payload::Payload;
+use amends_domain::time::Span;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use wasmtime::{Engine, Store};
+
+/// Bytes that one host call, or the answer, may move from the guest to the host. Bounds what is allocated before a limit is looked at.
+pub(super) const HOSTCALL_LEN_MAX: usize = 2 * 1024 * 1024;
+/// Most handles of resources that a guest may hold.
+const HANDLES_MAX: usize = 1000;
+/// A longer timeout is cut to this, so that no sum of instants overflows.
+const TIMEOUT_MAX: Duration = Duration::from_hours(366 * 24);
+/// Fuel that is billed at least for a nanosecond of computing, when an attempt broke and its own count is not exact.
+const FUEL_PER_NANOSECOND: u64 = 1;
+
+/// What belongs to one attempt while it runs: the data of its store.
+pub(super) struct Attempt {
+    pub(super) context: Context,
+    pub(super) effects: Vec<Effect>,
+    pub(super) secrets: Secrets,
+    pub(super) memory: MemoryLimiter,
+    pub(super) log: LogBuffer,
+    pub(super) state: StateBuffer,
+    pub(super) retry_after: Option<Span>,
+}
+
+impl Attempt {
+    /// Before anything was done.
+    pub(super) fn new(
+        context: Context,
+        effects: Vec<Effect>,
+        secrets: Secrets,
+        state: Arc<dyn StateAccess>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            context,
+            effects,
+            secrets,
+            memory: MemoryLimiter::new(limits.memory),
+            log: LogBuffer::default(),
+            state: StateBuffer::new(state),
+            retry_after: None,
+        }
+    }
+}
+
+/// Runs an attempt to its end. Never fails: whatever the guest does is an ending.
+///
+/// Dropping the future drops the instance; nothing of the attempt runs on.
+pub(super) async fn run(engine: &Engine, call: Call) -> Reply {
+    let Call { component, direction, input, output, context, effects, limits, state, secrets } = call;
+    let attempt = Attempt::new(context, effects, secrets, state, limits);
+    let mut store = store(engine, attempt, limits);
+    let work = answer(&mut store, &component, direction, &input, output.as_ref());
+    let timed = timed(work, limits.timeout.to_std()).await;
+    conclude(store, timed, limits)
+}
+
+/// Asks a component what handlers it has; `Err` is the message of the halt.
+pub(super) async fn describe(
+    engine: &Engine,
+    component: &Component,
+    manifest: &manifest::GuestIndices,
+    attempt: Attempt,
+    limits: Limits,
+) -> Result<String, String> {
+    let mut store = store(engine, attempt, limits);
+    let described = async {
+        let instance = component.pre.instantiate_async(&mut store).await?;
+        manifest.load(&mut store, &instance)?.call_describe(&mut store).await
+    };
+    match timed(described, limits.timeout.to_std()).await.end {
+        Some(Ok(text)) => Ok(text),
+        Some(Err(error)) => Err(ending::halt(&error, &store.data().memory, limits).1),
+        None => Err(ending::timeout(limits)),
+    }
+}
+
+/// A store with every limit set, before anything of the guest runs in it.
+fn store(engine: &Engine, attempt: Attempt, limits: Limits) -> Store<Attempt> {
+    let mut store = Store::new(engine, attempt);
+    store.limiter(|attempt| &mut attempt.memory);
+    store.set_fuel(limits.fuel).expect("the engine counts fuel");
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_hostcall_fuel(HOSTCALL_LEN_MAX);
+    store.set_max_component_handles(HANDLES_MAX);
+    store
+}
+
+async fn answer(
+    store: &mut Store<Attempt>,
+    component: &Component,
+    direction: Direction,
+    input: &Payload,
+    output: Option<&Payload>,
+) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+    let instance = component.pre.instantiate_async(&mut *store).await?;
+    let step = component.step.load(&mut *store, &instance)?;
+    match direction {
+        Direction::Forward => step.call_execute(store, &input.0).await,
+        Direction::Backward => {
+            let compensated = step.call_compensate(store, &input.0, output.map(|output| &*output.0)).await?;
+            Ok(compensated.map(|()| Vec::new()))
+        }
+    }
+}
+
+/// How a piece of work went, and what it took.
+struct Timed<T> {
+    /// None if it ran out of time.
+    end: Option<T>,
+    /// Wall time from first to last.
+    took: Duration,
+    /// The part of it in which the guest or the host computed, and did not wait.
+    busy: Duration,
+}
+
+/// Runs `work` for at most `timeout` and then drops it.
+///
+/// `tokio::time::timeout` is not enough: it depends on the runtime's timers, which one thread with a guest that computes in time slices
+/// looks at only every so often. So the time is looked at after each slice, and a timer is there for a guest that waits.
+///
+/// Reads the monotonic clock directly: spans are measured here, no instant ever leaves.
+async fn timed<T>(work: impl Future<Output = T>, timeout: Duration) -> Timed<T> {
+    let begun = Instant::now();
+    let until = begun + timeout.min(TIMEOUT_MAX);
+    let mut work = pin!(work);
+    let mut alarm = pin!(tokio::time::sleep_until(until.into()));
+    let mut now = begun;
+    let mut busy = Duration::ZERO;
+    let end = poll_fn(|cx| {
+        let from = Instant::now();
+        let polled = work.as_mut().poll(cx);
+        now = Instant::now();
+        busy += now - from;
+        match polled {
+            Poll::Ready(end) => Poll::Ready(Some(end)),
+            Poll::Pending if now >= until => Poll::Ready(None),
+            Poll::Pending => alarm.as_mut().poll(cx).map(|()| None),
+        }
+    })
+    .await;
+    Timed { end, took: now - begun, busy }
+}
+
+fn conclude(store: Store<Attempt>, timed: Timed<wasmtime::Result<Result<Vec<u8>, Failure>>>, limits: Limits) -> Reply {
+    let left = store.get_fuel().expect("the engine counts fuel");
+    let reported = limits.fuel.saturating_sub(left);
+    let (end, fuel) = match timed.end {
+        Some(Ok(answered)) => (End::Answered(answered), reported),
+        // A guest that breaks loses the fuel that it used since it last wrote its count down: then computing time may say more.
+        Some(Err(error)) => (End::Broke(error), reported.max(fuel_for(timed.busy)).min(limits.fuel)),
+        None => (End::TimedOut, reported.max(fuel_for(timed.busy)).min(limits.fuel)),
+    };
+    let attempt = store.into_data();
+    let ending = ending::ending(end, &attempt.memory, attempt.retry_after, limits);
+    let (reads, writes, state_error) = attempt.state.finish();
+    Reply {
+        writes: if matches!(ending, Ending::Ok { .. }) { writes } else { Vec::new() },
+        ending,
+        spent: Spent { fuel, micros: u64::try_from(timed.took.as_micros()).unwrap_or(u64::MAX), conflicts: 0 },
+        log: attempt.log.finish(),
+        reads,
+        state_error,
+    }
+}
+
+fn fuel_for(busy: Duration) -> u64 {
+    u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX).saturating_mul(FUEL_PER_NANOSECOND)
+}

@@ -1,0 +1,132 @@
+//! From bytes to something that can be run: checked, compiled, its imports linked, its exports found. All that can be done once for
+//! a component is done here, so that an attempt only has to start.
+
+use super::attempt::Attempt;
+use super::bindings::{Failure, manifest, step};
+use super::check::{self, Border, STEP};
+use super::imports;
+use super::limits::{MEMORIES_MAX, TABLES_MAX};
+use super::refusal::{Refusal, quote};
+use amends_domain::digest::Digest;
+use std::fmt;
+use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{InstancePre, Linker};
+
+/// A component that was checked and compiled, ready for attempts. Made by [`super::Sandbox::load`].
+pub struct Component {
+    digest: Digest,
+    len: usize,
+    border: Border,
+    pub(super) pre: InstancePre<Attempt>,
+    pub(super) step: step::GuestIndices,
+    pub(super) manifest: Option<manifest::GuestIndices>,
+    /// How many attempts of the common kind (2 memories, 4 tables) one of this component takes the place of.
+    pub(super) weight: u32,
+}
+
+impl Component {
+    /// What its bytes are named by.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// How many bytes it has as it was uploaded.
+    pub fn component_len(&self) -> usize {
+        self.len
+    }
+
+    /// How many bytes its machine code and constants take.
+    pub fn code_len(&self) -> usize {
+        let image = self.pre.component().image_range();
+        image.end as usize - image.start as usize
+    }
+
+    /// What it imports, in its order.
+    pub fn imports(&self) -> &[String] {
+        &self.border.imports
+    }
+
+    /// What it exports, in its order.
+    pub fn exports(&self) -> &[String] {
+        &self.border.exports
+    }
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Component({})", self.digest)
+    }
+}
+
+/// An engine and the imports that it offers.
+pub(super) struct Compiler {
+    engine: Engine,
+    linker: Linker<Attempt>,
+}
+
+impl Compiler {
+    /// Links the imports of the contract, once for all components.
+    pub(super) fn new(engine: Engine) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(&engine);
+        imports::link(&mut linker)?;
+        Ok(Self { engine, linker })
+    }
+
+    /// What guests run on.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Checks and compiles. Takes milliseconds for a small Rust guest and seconds for an interpreter: not for a thread that others wait
+    /// for.
+    pub(super) fn compile(&self, digest: Digest, bytes: &[u8]) -> Result<Component, Refusal> {
+        let border = check::check(bytes)?;
+        if Digest::of(bytes) != digest {
+            return Err(Refusal::DigestMismatch);
+        }
+        let not_compilable = |error: wasmtime::Error| Refusal::NotCompilable(quote(&error));
+        let component = wasmtime::component::Component::from_binary(&self.engine, bytes).map_err(not_compilable)?;
+        let weight = weight(&component)?;
+        check_step(&self.engine, &component)?;
+        let pre = self.linker.instantiate_pre(&component).map_err(|error| Refusal::MistypedImport(quote(&error)))?;
+        let step = step::GuestIndices::new(&pre).map_err(|error| Refusal::MistypedStep(quote(&error)))?;
+        // A plugin without a manifest has one handler, named like the plugin; that is the caller's to say.
+        let manifest = manifest::GuestIndices::new(&pre).ok();
+        // Otherwise the first attempt would wait for the images of the memories.
+        component.initialize_copy_on_write_image().map_err(not_compilable)?;
+        Ok(Component { digest, len: bytes.len(), border, pre, step, manifest, weight })
+    }
+}
+
+/// Refuses what no slot of the pool could hold, and says how many shares of the pool the component takes.
+fn weight(component: &wasmtime::component::Component) -> Result<u32, Refusal> {
+    // None: it imports core modules or components, and then linking refuses it.
+    let Some(needs) = component.resources_required() else { return Ok(1) };
+    within("memories", needs.num_memories, MEMORIES_MAX)?;
+    within("tables", needs.num_tables, TABLES_MAX)?;
+    Ok(needs.num_memories.div_ceil(2).max(needs.num_tables.div_ceil(4)).max(1))
+}
+
+fn within(what: &'static str, found: u32, limit: u32) -> Result<(), Refusal> {
+    if found > limit { Err(Refusal::TooMany { what, found: found.into(), limit: limit.into() }) } else { Ok(()) }
+}
+
+/// Whether `execute` and `compensate` are there and have the types of the contract. Otherwise each attempt would find out.
+fn check_step(engine: &Engine, component: &wasmtime::component::Component) -> Result<(), Refusal> {
+    let ty = component.component_type();
+    let Some(ComponentItem::ComponentInstance(step)) = ty.get_export(engine, STEP).map(|export| export.ty) else {
+        return Err(Refusal::StepMissing);
+    };
+    let function = |name: &str| match step.get_export(engine, name).map(|export| export.ty) {
+        Some(ComponentItem::ComponentFunc(function)) => Ok(function),
+        _ => Err(Refusal::MistypedStep(format!("it has no function `{name}`"))),
+    };
+    let mistyped = |name: &str, error: &wasmtime::Error| Refusal::MistypedStep(format!("`{name}`: {}", quote(error)));
+    function("execute")?
+        .typecheck::<(&[u8],), (Result<Vec<u8>, Failure>,)>(&ty.instance_type())
+        .map_err(|error| mistyped("execute", &error))?;
+    function("compensate")?
+        .typecheck::<(&[u8], Option<&[u8]>), (Result<(), Failure>,)>(&ty.instance_type())
+        .map_err(|error| mistyped("compensate", &error))
+}

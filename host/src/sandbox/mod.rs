@@ -1,0 +1,183 @@
+//! Runs guests: what plugins contain, which nobody trusts. The face is [`Sandbox`]: load a component, invoke it, get a [`Reply`]
+//! whatever the guest does. Only this module knows wasmtime; it knows no store, no saga and no tenant but by name.
+//!
+//! Fuel bounds work, epochs give slices, a wall clock bounds waiting, a limiter bounds memory, and each attempt has an instance of
+//! its own that is dropped after any end.
+
+mod attempt;
+mod bindings;
+mod cache;
+mod call;
+mod check;
+mod compile;
+mod ending;
+mod engine;
+mod imports;
+mod limits;
+mod manifest;
+mod refusal;
+mod text;
+mod ticker;
+
+pub use call::{Call, Context, Effect, Reply, Secrets, StateAccess, StateError, StateValue};
+pub use compile::Component;
+pub use manifest::{Description, Handler};
+pub use refusal::Refusal;
+
+use amends_domain::digest::Digest;
+use bytes::Bytes;
+use cache::Cache;
+use compile::Compiler;
+use std::sync::Arc;
+use ticker::Ticker;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::Engine;
+
+/// Most components that are compiled at a time: a compiler takes a core and hundreds of megabytes.
+const COMPILES_MAX: usize = 2;
+
+/// How large a sandbox is. No defaults: whoever starts it knows the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SandboxSettings {
+    /// Most guests at a time, 1 to 16 384; the others wait their turn. Each reserves 8 GiB of address space and up to 4 MiB of memory
+    /// that stays resident.
+    pub attempts_max: u32,
+    /// Most compiled components kept in memory.
+    pub components_max: usize,
+    /// Most bytes of machine code kept in memory.
+    pub code_len_max: usize,
+}
+
+/// Most that [`SandboxSettings::attempts_max`] may say. A little before that the address space of a process (128 TiB) is used up.
+const ATTEMPTS_MAX: u32 = 16_384;
+
+/// Where the memory of guests comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allocation {
+    /// From slots that are reserved at the start. The fast way.
+    Pooling,
+    /// From the system for every attempt, because the address space could not be reserved.
+    OnDemand,
+}
+
+/// A place to run guests in. Share it behind an `Arc`. Dropping it ends its thread; components and attempts keep what they need.
+pub struct Sandbox {
+    compiler: Arc<Compiler>,
+    cache: Cache,
+    compiles: Semaphore,
+    attempts: Semaphore,
+    attempts_max: u32,
+    allocation: Allocation,
+    _ticker: Ticker,
+}
+
+impl Sandbox {
+    /// Reserves what guests will need, and starts the thread that keeps them from running without a pause.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if the settings make no sense or the machine cannot do it.
+    pub fn new(settings: SandboxSettings) -> Result<Self, SandboxError> {
+        let attempts_max = settings.attempts_max;
+        if !(1..=ATTEMPTS_MAX).contains(&attempts_max) {
+            return Err(SandboxError::AttemptsMax { found: attempts_max, limit: ATTEMPTS_MAX });
+        }
+        let (engine, allocation) = engine::engine(attempts_max)?;
+        let ticker = Ticker::start(engine.clone())?;
+        let compiler = Compiler::new(engine).map_err(|error| SandboxError::Engine(error.into()))?;
+        Ok(Self {
+            compiler: Arc::new(compiler),
+            cache: Cache::new(settings.components_max, settings.code_len_max),
+            compiles: Semaphore::new(COMPILES_MAX),
+            attempts: Semaphore::new(attempts_max as usize),
+            attempts_max,
+            allocation,
+            _ticker: ticker,
+        })
+    }
+
+    /// Where the memory of guests comes from.
+    pub fn allocation(&self) -> Allocation {
+        self.allocation
+    }
+
+    /// The component with this digest, if it is compiled and in memory. So that its bytes need not be fetched.
+    pub fn loaded(&self, digest: Digest) -> Option<Arc<Component>> {
+        self.cache.get(digest)
+    }
+
+    /// Makes a component ready. Asked for one digest many times at once, it compiles once. Compiles on a thread of its own.
+    ///
+    /// Needs a tokio runtime. Dropping the future leaves a compilation that has begun running to its end, unused.
+    ///
+    /// # Errors
+    /// [`Refusal`] says what is wrong with the component. It is not remembered.
+    pub async fn load(&self, digest: Digest, bytes: Bytes) -> Result<Arc<Component>, Refusal> {
+        if let Some(component) = self.loaded(digest) {
+            return Ok(component);
+        }
+        self.cache.get_or_compile(digest, || self.compile(digest, bytes)).await
+    }
+
+    /// Checks a component as an installation would, and says what it offers. Runs its `describe`, if it exports a manifest, under limits
+    /// of its own; none of its steps.
+    ///
+    /// # Errors
+    /// [`Refusal`] says what is wrong with the component or with its manifest.
+    pub async fn inspect(&self, bytes: Bytes) -> Result<Description, Refusal> {
+        // Sections are read before the digest: what is refused by its size should not be hashed first.
+        check::check(&bytes)?;
+        let component = self.load(Digest::of(&bytes), bytes).await?;
+        let _turn = self.turn(&component).await;
+        manifest::describe(self.engine(), &component).await
+    }
+
+    /// Makes one attempt, when it is its turn. Never fails: whatever a guest does is an [`amends_domain::event::Ending`].
+    ///
+    /// Needs a tokio runtime with time. Dropping the future ends the guest: nothing of the attempt runs on, and its writes are lost.
+    ///
+    /// # Panics
+    /// If the component was loaded by another sandbox.
+    pub async fn invoke(&self, call: Call) -> Reply {
+        assert!(Engine::same(self.engine(), call.component.pre.engine()), "a component runs in the sandbox that loaded it");
+        // Given back after everything of the attempt was dropped: the next one finds its slot free.
+        let _turn = self.turn(&call.component).await;
+        attempt::run(self.engine(), call).await
+    }
+
+    fn engine(&self) -> &Engine {
+        self.compiler.engine()
+    }
+
+    /// Waits until there is room for an attempt of `component`. First come, first served.
+    async fn turn(&self, component: &Component) -> SemaphorePermit<'_> {
+        let weight = component.weight.min(self.attempts_max);
+        self.attempts.acquire_many(weight).await.expect("never closed")
+    }
+
+    async fn compile(&self, digest: Digest, bytes: Bytes) -> Result<Component, Refusal> {
+        let _turn = self.compiles.acquire().await.expect("never closed");
+        let compiler = Arc::clone(&self.compiler);
+        let outcome = tokio::task::spawn_blocking(move || compiler.compile(digest, &bytes)).await;
+        // The compiler is large and its input hostile: a panic in it is a refusal, not the end of the host.
+        outcome.unwrap_or_else(|_| Err(Refusal::NotCompilable("the compiler gave up".into())))
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The settings ask for none or for more than a process can address.
+    #[error("{found} concurrent attempts: choose 1 to {limit}")]
+    AttemptsMax {
+        /// What the settings say.
+        found: u32,
+        /// The most.
+        limit: u32,
+    },
+    /// Wasmtime cannot run here.
+    #[error("the WebAssembly engine: {0}")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The thread for time slices.
+    #[error("the thread that ends time slices: {0}")]
+    Ticker(#[source] std::io::Error),
+}

@@ -1,0 +1,273 @@
+//! The store in one redb file. Here: opening, closing and the answers; what is written is in `write`, how a row is found in `read`,
+//! what a row looks like in `tables`.
+
+mod read;
+mod tables;
+mod write;
+
+use super::rows::part_of_journal;
+use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, VERIFY_TAIL_LEN, Value, rows, verify_tail};
+use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
+use amends_domain::audit::{Head, Sealed};
+use amends_domain::digest::Digest;
+use amends_domain::event::Entry;
+use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
+use amends_domain::payload::Payload;
+use amends_domain::run::RunHead;
+use bytes::Bytes;
+use read::Snapshot;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tables::{COMPONENTS, DEFINITIONS, Ending, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RUNS, SAGAS, STATE, decode};
+
+/// The name of the data file in its directory.
+const FILE_NAME: &str = "amends.redb";
+
+/// Memory for pages of the file: 256 MiB. More only helps where the open runs and the state are larger than that.
+const CACHE_LEN_MAX: usize = 256 * 1024 * 1024;
+
+/// The store in one file, `amends.redb` in its directory.
+#[derive(Debug)]
+pub struct RedbStore {
+    database: Database,
+    closed: AtomicBool,
+}
+
+impl RedbStore {
+    /// Opens the data file in `dir`; makes both, for their owner's eyes only, where there is none. If the last process that had it
+    /// open died, the file is repaired (which reads all of it) and the ends of the chains are checked.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if a process has it open, [`StoreError::Format`] if a later release wrote it, [`StoreError::Damaged`]
+    /// with lane and record if a chain is broken, [`StoreError::Disk`].
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| disk_at(dir, &e))?;
+        let path = dir.join(FILE_NAME);
+        // Made here and not by redb, which would leave its mode to the umask.
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(|e| disk_at(&path, &e))?;
+        // A file whose name is not on the disk is lost with the power, whatever was synced into it.
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| disk_at(dir, &e))?;
+        let database = Builder::new().set_cache_size(CACHE_LEN_MAX).create(&path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+                StoreError::InUse(path.display().to_string())
+            }
+            error => error.into(),
+        })?;
+        let store = Self { database, closed: AtomicBool::new(false) };
+        if store.prepare()? == Ending::Unclean {
+            verify_tail(&store, VERIFY_TAIL_LEN)?;
+        }
+        Ok(store)
+    }
+
+    fn read(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot::new(self.database.begin_read()?))
+    }
+}
+
+impl Store for RedbStore {
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        assert!(!self.closed.load(Ordering::Acquire), "nothing is committed to a store that was closed");
+        self.write(commit, &rows::derive(commit))
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.closed.store(true, Ordering::Release);
+        self.mark(Ending::Clean)
+    }
+
+    fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {
+        let snapshot = self.read()?;
+        let mut rows = Vec::new();
+        for (tenant, tenant_row) in snapshot.tenants()? {
+            for found in snapshot.table(LANES)?.range((tenant_row.no, 0)..=(tenant_row.no, u32::MAX))? {
+                let (key, row) = found?;
+                let lane = key.value().1;
+                let head: Head = decode::<tables::LaneStored>(row.value(), || format!("lanes {tenant} {lane}"))?.head;
+                rows.push(LaneRow { tenant: tenant.clone(), lane: Lane(lane), head, state_version: tenant_row.state_version });
+            }
+        }
+        Ok(rows)
+    }
+
+    fn open_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<OpenRun>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        // The greatest id has none behind it.
+        let Some(from) = after.map_or(Some(0), |run| run.0.checked_add(1)) else { return Ok(Vec::new()) };
+        let table = snapshot.table(OPEN_RUNS)?;
+        let found = table.range((no, from)..=(no, u128::MAX))?.take(limit.min(PAGE_LEN_MAX));
+        found
+            .map(|found| {
+                let (key, row) = found?;
+                let run = RunId(key.value().1);
+                let row: tables::OpenRow = decode(row.value(), || format!("open_runs {tenant} {run}"))?;
+                Ok(OpenRun { run, due: row.due })
+            })
+            .collect()
+    }
+
+    fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunHead>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
+        Ok(snapshot.run(no, tenant, run)?.map(|row| row.head))
+    }
+
+    fn runs(&self, tenant: &TenantId, before: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let table = snapshot.table(RUNS)?;
+        let range = match before {
+            Some(run) => table.range((no, 0)..(no, run.0))?,
+            None => table.range((no, 0)..=(no, u128::MAX))?,
+        };
+        range
+            .rev()
+            .take(limit.min(PAGE_LEN_MAX))
+            .map(|found| {
+                let (key, row) = found?;
+                let run = RunId(key.value().1);
+                Ok((run, read::run_row(row.value(), tenant, run)?.head))
+            })
+            .collect()
+    }
+
+    fn last_record(&self, tenant: &TenantId, run: RunId) -> Result<Option<u64>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
+        Ok(snapshot.run(no, tenant, run)?.map(|row| row.last))
+    }
+
+    fn journal(&self, tenant: &TenantId, run: RunId) -> Result<Option<Vec<Entry>>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
+        let Some(row) = snapshot.run(no, tenant, run)? else { return Ok(None) };
+        let damaged =
+            |seq: u64, what: String| StoreError::Damaged { place: format!("{tenant} lane {} record {seq}", row.lane), what };
+        let lane_no =
+            snapshot.lane_no(no, tenant, Lane(row.lane))?.ok_or_else(|| damaged(row.last, "there is no such lane".to_owned()))?;
+        let table = snapshot.table(RECORDS)?;
+        let mut parts = Vec::new();
+        let mut next = Some(row.last);
+        while let Some(seq) = next {
+            let found = table.get((lane_no, seq))?.ok_or_else(|| damaged(seq, format!("it is missing in the journal of {run}")))?;
+            let (_, body) = read::record(found.value()).ok_or_else(|| damaged(seq, "it is shorter than a link".to_owned()))?;
+            let part = part_of_journal(run, seq, body).map_err(|what| damaged(seq, what))?;
+            next = part.previous;
+            parts.push(part.entries);
+        }
+        Ok(Some(parts.into_iter().rev().flatten().collect()))
+    }
+
+    fn records(&self, tenant: &TenantId, lane: Lane, from: u64, limit: usize) -> Result<Vec<Sealed>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let Some(lane_no) = snapshot.lane_no(no, tenant, lane)? else { return Ok(Vec::new()) };
+        let table = snapshot.table(RECORDS)?;
+        let found = table.range((lane_no, from)..=(lane_no, u64::MAX))?.take(limit.min(PAGE_LEN_MAX));
+        found
+            .map(|found| {
+                let (key, row) = found?;
+                let seq = key.value().1;
+                let (link, body) = read::record(row.value()).ok_or_else(|| StoreError::Damaged {
+                    place: format!("{tenant} lane {} record {seq}", lane.0),
+                    what: "it is shorter than a link".to_owned(),
+                })?;
+                Ok(Sealed { seq, link, body: Bytes::copy_from_slice(body) })
+            })
+            .collect()
+    }
+
+    fn state(&self, tenant: &TenantId, key: &str) -> Result<Option<Value>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
+        let found = snapshot.table(STATE)?.get((no, key))?;
+        found.map(|row| read::value(row.value(), tenant, key)).transpose()
+    }
+
+    fn states(&self, tenant: &TenantId, after: Option<&str>, limit: usize) -> Result<Vec<(String, Value)>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let table = snapshot.table(STATE)?;
+        // No key is between the last key of a tenant and the empty key of the next number.
+        let Some(end) = no.checked_add(1) else { return Ok(Vec::new()) };
+        let from = after.map_or(std::ops::Bound::Included((no, "")), |key| std::ops::Bound::Excluded((no, key)));
+        table
+            .range::<(u32, &str)>((from, std::ops::Bound::Excluded((end, ""))))?
+            .take(limit.min(PAGE_LEN_MAX))
+            .map(|found| {
+                let (key, row) = found?;
+                let key = key.value().1;
+                Ok((key.to_owned(), read::value(row.value(), tenant, key)?))
+            })
+            .collect()
+    }
+
+    fn run_of_key(&self, tenant: &TenantId, key: &str) -> Result<Option<(RunId, Digest)>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
+        let Some(row) = snapshot.table(KEYS)?.get((no, key))? else { return Ok(None) };
+        let row: tables::KeyRow = decode(row.value(), || format!("keys {tenant} {key}"))?;
+        Ok(Some((row.run, row.input)))
+    }
+
+    fn saga(&self, tenant: &TenantId, saga: &SagaName) -> Result<Option<SagaRow>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
+        let name = saga.as_str();
+        let Some(newest) = snapshot.table(SAGAS)?.range((no, name, 0)..=(no, name, u32::MAX))?.next_back() else { return Ok(None) };
+        let (key, row) = newest?;
+        let version = key.value().2;
+        let row: tables::DigestRow = decode(row.value(), || format!("sagas {tenant} {saga} {version}"))?;
+        Ok(Some(SagaRow { version, definition: row.0 }))
+    }
+
+    fn definition(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Payload>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
+        let found = snapshot.table(DEFINITIONS)?.get((no, &digest.0))?;
+        found.map(|document| read::named_bytes(document.value(), digest, "definitions").map(Payload)).transpose()
+    }
+
+    fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
+        let Some(row) = snapshot.table(PLUGINS)?.get((no, plugin.as_str()))? else { return Ok(None) };
+        Ok(Some(decode::<tables::DigestRow>(row.value(), || format!("plugins {tenant} {plugin}"))?.0))
+    }
+
+    fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
+        let found = self.read()?.table(COMPONENTS)?.get(&digest.0)?;
+        found.map(|component| read::named_bytes(component.value(), digest, "components")).transpose()
+    }
+}
+
+fn disk_at(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Disk(Box::new(std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))))
+}
+
+impl From<StorageError> for StoreError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Corrupted(what) => Self::Damaged { place: FILE_NAME.to_owned(), what },
+            error => Self::Disk(Box::new(error)),
+        }
+    }
+}
+
+macro_rules! disk_errors {
+    ($($error:ident)*) => {$(
+        impl From<::redb::$error> for StoreError {
+            fn from(error: ::redb::$error) -> Self {
+                match error {
+                    ::redb::$error::Storage(error) => error.into(),
+                    error => Self::Disk(Box::new(error)),
+                }
+            }
+        }
+    )*};
+}
+
+disk_errors! { CommitError DatabaseError TableError TransactionError }

@@ -1,0 +1,176 @@
+//! The tables of the data file and the stored form of their rows. Apart, because a file written today must open for ever: what is
+//! here changes by a new format beside the old one, never in place.
+
+use super::super::StoreError;
+use ::redb::TableDefinition;
+use amends_domain::audit::Head;
+use amends_domain::digest::Digest;
+use amends_domain::id::RunId;
+use amends_domain::payload::Payload;
+use amends_domain::run::RunHead;
+use amends_domain::time::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The format of the file as a whole: which tables there are.
+pub(super) const FILE_FORMAT: u32 = 1;
+
+/// The stored form of rows that this release writes; the first byte of every row.
+const ROW_FORMAT: u8 = 1;
+
+/// Bytes of a link, in front of the body in a record's row.
+pub(super) const LINK_LEN: usize = 32;
+
+// Tenants and lanes are numbered as they come, so that keys are short and fixed. A number is never given twice.
+
+/// `format`, `ending`, `last_no` → a row each.
+pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+/// tenant → [`TenantRow`].
+pub(super) const TENANTS: TableDefinition<&str, &[u8]> = TableDefinition::new("tenants");
+/// (tenant no, lane) → [`LaneStored`].
+pub(super) const LANES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("lanes");
+/// (lane no, seq) → link ‖ body, which has a format byte of its own.
+pub(super) const RECORDS: TableDefinition<(u32, u64), &[u8]> = TableDefinition::new("records");
+/// (tenant no, run) → [`RunRow`]. By tenant and not by lane: whoever looks for a run does not know its lane.
+pub(super) const RUNS: TableDefinition<(u32, u128), &[u8]> = TableDefinition::new("runs");
+/// (tenant no, run) → [`OpenRow`].
+pub(super) const OPEN_RUNS: TableDefinition<(u32, u128), &[u8]> = TableDefinition::new("open_runs");
+/// (tenant no, key) → [`StateRow`].
+pub(super) const STATE: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("state");
+/// (tenant no, idempotency key) → [`KeyRow`].
+pub(super) const KEYS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("keys");
+/// (tenant no, saga, version) → [`DigestRow`].
+pub(super) const SAGAS: TableDefinition<(u32, &str, u32), &[u8]> = TableDefinition::new("sagas");
+/// (tenant no, digest) → the document, as it is: its key names its bytes.
+pub(super) const DEFINITIONS: TableDefinition<(u32, &[u8; 32]), &[u8]> = TableDefinition::new("definitions");
+/// (tenant no, plugin) → [`DigestRow`].
+pub(super) const PLUGINS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("plugins");
+/// digest → the component, as it is: its key names its bytes.
+pub(super) const COMPONENTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("components");
+
+/// A number in [`META`].
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct NumberRow(pub(super) u32);
+
+/// How the last process that had the file open left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Ending {
+    /// It has it open, or died.
+    Unclean,
+    /// It said that nothing would follow.
+    Clean,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct TenantRow {
+    pub(super) no: u32,
+    /// The highest version that any write to the state has had.
+    pub(super) state_version: u64,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct LaneStored {
+    pub(super) no: u32,
+    pub(super) head: Head,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RunRow {
+    /// Which lane of the tenant has its records.
+    pub(super) lane: u32,
+    /// The number of its last record.
+    pub(super) last: u64,
+    pub(super) head: RunHead,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct OpenRow {
+    pub(super) due: Option<Timestamp>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct StateRow {
+    pub(super) version: u64,
+    pub(super) value: Payload,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeyRow {
+    pub(super) run: RunId,
+    /// Of the input.
+    pub(super) input: Digest,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct DigestRow(pub(super) Digest);
+
+/// The stored form of a row: a format byte, then postcard.
+pub(super) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
+    postcard::to_extend(row, vec![ROW_FORMAT]).expect("a vector takes all and every row has a stored form")
+}
+
+/// Reads the stored form of a row; `place` names it if it is damaged.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], place: impl FnOnce() -> String) -> Result<T, StoreError> {
+    let what = match bytes.split_first() {
+        Some((&ROW_FORMAT, rest)) => match postcard::take_from_bytes(rest) {
+            Ok((row, [])) => return Ok(row),
+            Ok((_, left)) => format!("the row has {} bytes too many", left.len()),
+            Err(error) => format!("the row does not decode: {error}"),
+        },
+        Some((format, _)) => format!("the row has format {format}, this release reads format {ROW_FORMAT}"),
+        None => "the row is empty".to_owned(),
+    };
+    Err(StoreError::Damaged { place: place(), what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amends_domain::event::Outcome;
+    use amends_domain::run::RunStatus;
+    use std::fmt::{Debug, Write};
+
+    fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(row: &T, stored: &str) {
+        let bytes = encode(row);
+        let hex = bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a string takes all");
+            text
+        });
+        assert_eq!(hex, stored, "{row:?}");
+        assert_eq!(&decode::<T>(&bytes, String::new).expect("it reads as written"), row);
+        for len in 0..bytes.len() {
+            assert!(decode::<T>(&bytes[..len], String::new).is_err(), "{row:?} cut to {len} bytes");
+        }
+        let later = [&[ROW_FORMAT + 1], &bytes[1..]].concat();
+        let error = decode::<T>(&later, || "runs 7".to_owned()).expect_err("a later format").to_string();
+        assert_eq!(error, "runs 7: the row has format 2, this release reads format 1");
+        assert!(decode::<T>(&[&bytes[..], &[0]].concat(), String::new).is_err());
+    }
+
+    /// Written once and never changed: a file of any release must open.
+    #[test]
+    fn rows_have_the_stored_form_that_they_always_had() {
+        let digest = Digest([0xab; 32]);
+        let ab = "ab".repeat(32);
+        check(&NumberRow(300), "01ac02");
+        check(&Ending::Unclean, "0100");
+        check(&Ending::Clean, "0101");
+        check(&TenantRow { no: 1, state_version: 2 }, "010102");
+        check(&LaneStored { no: 1, head: Head { seq: 5, link: digest } }, &format!("010105{ab}"));
+        check(&OpenRow { due: None }, "0100");
+        check(&OpenRow { due: Some(Timestamp(7)) }, "010107");
+        check(&StateRow { version: 3, value: Payload::from("{}") }, "0103027b7d");
+        check(&KeyRow { run: RunId(1), input: digest }, &format!("01{}01{ab}", "00".repeat(15)));
+        check(&DigestRow(digest), &format!("01{ab}"));
+        let head = RunHead {
+            saga: "s".parse().expect("a name"),
+            version: 1,
+            definition: digest,
+            status: RunStatus::Ended(Outcome::Compensated),
+            started: Timestamp(2),
+            ended: Some(Timestamp(3)),
+            due: None,
+        };
+        check(&RunRow { lane: 0, last: 9, head }, &format!("010009017301{ab}020102010300"));
+    }
+}

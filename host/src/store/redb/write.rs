@@ -1,0 +1,211 @@
+//! One commit, one transaction. Apart, because everything that changes the file is here.
+
+use super::super::rows::{OpenChange, TenantRows, head_behind};
+use super::super::{Commit, LaneCommit, StoreError};
+use super::RedbStore;
+use super::read::{lane_row, tenant_row, value};
+use super::tables::{
+    COMPONENTS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, KEYS, KeyRow, LANES, LINK_LEN, LaneStored, META, NumberRow, OPEN_RUNS,
+    OpenRow, PLUGINS, RECORDS, RUNS, RunRow, SAGAS, STATE, StateRow, TENANTS, TenantRow, decode, encode,
+};
+use ::redb::{Durability, ReadableTable, WriteTransaction};
+use amends_domain::audit::Head;
+use amends_domain::event::Write;
+use amends_domain::id::TenantId;
+use std::collections::BTreeMap;
+
+// The rows of META.
+const FORMAT: &str = "format";
+const ENDING: &str = "ending";
+const LAST_NO: &str = "last_no";
+
+impl RedbStore {
+    /// Makes the tables of a new file, checks the format of an old one, says how its last process left it and notes that it is open.
+    pub(super) fn prepare(&self) -> Result<Ending, StoreError> {
+        let transaction = self.begin()?;
+        let ending = {
+            let mut meta = transaction.open_table(META)?;
+            let format = meta.get(FORMAT)?.map(|row| decode::<NumberRow>(row.value(), || place(FORMAT))).transpose()?;
+            let ending = meta.get(ENDING)?.map(|row| decode::<Ending>(row.value(), || place(ENDING))).transpose()?;
+            match format {
+                Some(NumberRow(found)) if found > FILE_FORMAT => return Err(StoreError::Format { found, known: FILE_FORMAT }),
+                Some(NumberRow(_)) => {}
+                None => make_tables(&transaction)?,
+            }
+            meta.insert(FORMAT, &encode(&NumberRow(FILE_FORMAT))[..])?;
+            meta.insert(ENDING, &encode(&Ending::Unclean)[..])?;
+            // A new file has nothing to check.
+            ending.unwrap_or(Ending::Clean)
+        };
+        transaction.commit()?;
+        Ok(ending)
+    }
+
+    /// Notes how this process leaves the file.
+    pub(super) fn mark(&self, ending: Ending) -> Result<(), StoreError> {
+        let transaction = self.begin()?;
+        transaction.open_table(META)?.insert(ENDING, &encode(&ending)[..])?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Writes a commit and the rows that follow from it. A transaction that is dropped on the way leaves nothing.
+    pub(super) fn write(&self, commit: &Commit, rows: &BTreeMap<&TenantId, TenantRows<'_>>) -> Result<(), StoreError> {
+        let transaction = self.begin()?;
+        for (tenant, rows) in rows {
+            let no = tenant_no(&transaction, tenant, rows.state_version)?;
+            for lane in commit.lanes.iter().filter(|lane| lane.tenant == **tenant) {
+                write_records(&transaction, no, lane)?;
+            }
+            write_runs(&transaction, no, rows)?;
+            write_state(&transaction, no, tenant, rows)?;
+            write_names(&transaction, no, rows)?;
+        }
+        if !commit.components.is_empty() {
+            let mut table = transaction.open_table(COMPONENTS)?;
+            for (digest, bytes) in &commit.components {
+                if table.get(&digest.0)?.is_none() {
+                    table.insert(&digest.0, &bytes[..])?;
+                }
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    fn begin(&self) -> Result<WriteTransaction, StoreError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate).expect("a transaction without savepoints takes any durability");
+        Ok(transaction)
+    }
+}
+
+/// Every table is there from the start, so that no read meets a missing one.
+fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(TENANTS)?;
+    transaction.open_table(LANES)?;
+    transaction.open_table(RECORDS)?;
+    transaction.open_table(RUNS)?;
+    transaction.open_table(OPEN_RUNS)?;
+    transaction.open_table(STATE)?;
+    transaction.open_table(KEYS)?;
+    transaction.open_table(SAGAS)?;
+    transaction.open_table(DEFINITIONS)?;
+    transaction.open_table(PLUGINS)?;
+    transaction.open_table(COMPONENTS)?;
+    Ok(())
+}
+
+/// The number of a tenant, new or old, whose state has seen `state_version`.
+fn tenant_no(transaction: &WriteTransaction, tenant: &TenantId, state_version: u64) -> Result<u32, StoreError> {
+    let mut table = transaction.open_table(TENANTS)?;
+    let stored = table.get(tenant.as_str())?.map(|row| tenant_row(row.value(), tenant)).transpose()?;
+    let row = match stored {
+        Some(row) if row.state_version >= state_version => return Ok(row.no),
+        Some(row) => TenantRow { no: row.no, state_version },
+        None => TenantRow { no: next_no(transaction)?, state_version },
+    };
+    table.insert(tenant.as_str(), &encode(&row)[..])?;
+    Ok(row.no)
+}
+
+/// A number that no tenant and no lane has had.
+fn next_no(transaction: &WriteTransaction) -> Result<u32, StoreError> {
+    let mut meta = transaction.open_table(META)?;
+    let last = meta.get(LAST_NO)?.map(|row| decode::<NumberRow>(row.value(), || place(LAST_NO))).transpose()?;
+    let no = last.map_or(0, |row| row.0).checked_add(1).ok_or_else(|| StoreError::Damaged {
+        place: place(LAST_NO),
+        what: "there are no numbers left for tenants and lanes".to_owned(),
+    })?;
+    meta.insert(LAST_NO, &encode(&NumberRow(no))[..])?;
+    Ok(no)
+}
+
+fn write_records(transaction: &WriteTransaction, tenant_no: u32, lane: &LaneCommit) -> Result<(), StoreError> {
+    let mut lanes = transaction.open_table(LANES)?;
+    let stored = lanes.get((tenant_no, lane.lane.0))?.map(|row| lane_row(row.value(), &lane.tenant, lane.lane)).transpose()?;
+    let LaneStored { no, head } = match stored {
+        Some(row) => row,
+        None => LaneStored { no: next_no(transaction)?, head: Head::genesis(&lane.tenant, lane.lane) },
+    };
+    let head = head_behind(head, lane)?;
+    let mut records = transaction.open_table(RECORDS)?;
+    for (sealed, _) in &lane.records {
+        let mut row = records.insert_reserve((no, sealed.seq), LINK_LEN + sealed.body.len())?;
+        let (link, body) = row.as_mut().split_at_mut(LINK_LEN);
+        link.copy_from_slice(&sealed.link.0);
+        body.copy_from_slice(&sealed.body);
+    }
+    lanes.insert((tenant_no, lane.lane.0), &encode(&LaneStored { no, head })[..])?;
+    Ok(())
+}
+
+fn write_runs(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows<'_>) -> Result<(), StoreError> {
+    if rows.runs.is_empty() {
+        return Ok(());
+    }
+    let mut runs = transaction.open_table(RUNS)?;
+    let mut open_runs = transaction.open_table(OPEN_RUNS)?;
+    for (run, change) in &rows.runs {
+        let row = RunRow { lane: change.lane.0, last: change.last, head: change.head.clone() };
+        runs.insert((tenant_no, run.0), &encode(&row)[..])?;
+        match change.open {
+            OpenChange::Put(due) => drop(open_runs.insert((tenant_no, run.0), &encode(&OpenRow { due })[..])?),
+            OpenChange::Remove => drop(open_runs.remove((tenant_no, run.0))?),
+            OpenChange::Never => {}
+        }
+    }
+    Ok(())
+}
+
+fn write_state(transaction: &WriteTransaction, tenant_no: u32, tenant: &TenantId, rows: &TenantRows<'_>) -> Result<(), StoreError> {
+    if rows.writes.is_empty() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(STATE)?;
+    for (key, Write { version, value: new, .. }) in &rows.writes {
+        let stored = table.get((tenant_no, *key))?.map(|row| value(row.value(), tenant, key)).transpose()?;
+        if stored.is_some_and(|stored| stored.version >= *version) {
+            continue;
+        }
+        match new {
+            Some(new) => {
+                let row = StateRow { version: *version, value: new.clone() };
+                table.insert((tenant_no, *key), &encode(&row)[..])?;
+            }
+            None => drop(table.remove((tenant_no, *key))?),
+        }
+    }
+    Ok(())
+}
+
+/// What names mean: idempotency keys, sagas, plugins, and documents by digest.
+fn write_names(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows<'_>) -> Result<(), StoreError> {
+    if !rows.keys.is_empty() {
+        let mut table = transaction.open_table(KEYS)?;
+        for (key, (run, input)) in &rows.keys {
+            if table.get((tenant_no, *key))?.is_none() {
+                table.insert((tenant_no, *key), &encode(&KeyRow { run: *run, input: *input })[..])?;
+            }
+        }
+    }
+    if !rows.sagas.is_empty() {
+        let mut sagas = transaction.open_table(SAGAS)?;
+        for (saga, version, definition) in &rows.sagas {
+            sagas.insert((tenant_no, saga.as_str(), *version), &encode(&DigestRow(*definition))[..])?;
+        }
+        let mut definitions = transaction.open_table(DEFINITIONS)?;
+        for (digest, document) in &rows.definitions {
+            definitions.insert((tenant_no, &digest.0), &document.0[..])?;
+        }
+    }
+    if !rows.plugins.is_empty() {
+        let mut table = transaction.open_table(PLUGINS)?;
+        for (plugin, component) in &rows.plugins {
+            table.insert((tenant_no, plugin.as_str()), &encode(&DigestRow(*component))[..])?;
+        }
+    }
+    Ok(())
+}
+
+fn place(row: &str) -> String {
+    format!("meta {row}")
+}

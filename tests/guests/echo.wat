@@ -1,0 +1,15 @@
+;; Answers its input. Its compensation succeeds, and logs whether it was told the output.
+(core module $guest
+  (import "libc" "memory" (memory 1))
+  (import "host" "write" (func $write (param i32 i32 i32)))
+  (data (i32.const 1000) "not told")
+  (func (export "execute") (param $at i32) (param $len i32) (result i32)
+    (i32.store (i32.const 4) (local.get $at))
+    (i32.store (i32.const 8) (local.get $len))
+    (i32.const 0))
+  (func (export "compensate") (param i32 i32) (param $told i32) (param $at i32) (param $len i32) (result i32)
+    (if (local.get $told)
+      (then (call $write (i32.const 1) (local.get $at) (local.get $len)))
+      (else (call $write (i32.const 2) (i32.const 1000) (i32.const 8))))
+    (i32.const 0)))
+(core instance $it (instantiate $guest (with "libc" (instance $libc)) (with "host" (instance $host))))

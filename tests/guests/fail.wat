@@ -1,0 +1,23 @@
+;; Fails, forward and backward, in the way that the first byte of its input says: 0 rejected, 1 unavailable, 2 uncertain. Asks not to
+;; be tried again for 1500 ms. The rest of the input are the details.
+(core module $guest
+  (import "libc" "memory" (memory 1))
+  (import "host" "retry-after-ms" (func $retry-after-ms (param i64)))
+  (data (i32.const 1000) "card_declinedthe bank said \1b[31mno")
+  (func $fail (param $at i32) (param $len i32) (result i32)
+    (call $retry-after-ms (i64.const 1500))
+    (i32.store (i32.const 0) (i32.const 1))
+    (i32.store (i32.const 4) (i32.load8_u (local.get $at)))
+    (i32.store (i32.const 8) (i32.const 1000))
+    (i32.store (i32.const 12) (i32.const 13))
+    (i32.store (i32.const 16) (i32.const 1013))
+    (i32.store (i32.const 20) (i32.const 21))
+    (i32.store (i32.const 24) (i32.gt_u (local.get $len) (i32.const 1)))
+    (i32.store (i32.const 28) (i32.add (local.get $at) (i32.const 1)))
+    (i32.store (i32.const 32) (i32.sub (local.get $len) (i32.const 1)))
+    (i32.const 0))
+  (func (export "execute") (param $at i32) (param $len i32) (result i32)
+    (call $fail (local.get $at) (local.get $len)))
+  (func (export "compensate") (param $at i32) (param $len i32) (param i32 i32 i32) (result i32)
+    (call $fail (local.get $at) (local.get $len))))
+(core instance $it (instantiate $guest (with "libc" (instance $libc)) (with "host" (instance $host))))

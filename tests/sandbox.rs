@@ -1,0 +1,575 @@
+//! The sandbox against guests that behave, and guests that do not. Guests are components in the text format under `guests/`, small
+//! enough to be read beside the test. Every deny has its allow beside it; wall time is only ever bounded generously.
+
+use amends::sandbox::{
+    Allocation, Call, Component, Context, Effect, Reply, Sandbox, SandboxSettings, Secrets, StateAccess, StateError, StateValue,
+};
+use amends_domain::definition::Limits;
+use amends_domain::digest::Digest;
+use amends_domain::event::{Direction, Ending, Failure, Halt, LogLevel};
+use amends_domain::id::{HandlerName, RunId, SagaName, StepId, TenantId};
+use amends_domain::payload::Payload;
+use amends_domain::time::{Span, Timestamp};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// No case takes longer, however slow the machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const MIB: u64 = 1024 * 1024;
+/// Enough for every guest that behaves.
+const LIMITS: Limits = Limits { fuel: 100_000_000, timeout: Span(20_000), memory: 64 * MIB };
+
+fn sandbox(attempts_max: u32) -> Sandbox {
+    Sandbox::new(SandboxSettings { attempts_max, components_max: 16, code_len_max: 64 << 20 }).expect("this machine runs guests")
+}
+
+/// The component around the guest in `guests/<name>.wat`.
+fn guest(name: &str) -> Vec<u8> {
+    let read = |name: &str| {
+        let path = format!("{}/guests/{name}.wat", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let text = read("frame").replace("(;guest;)", &read(name));
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+async fn load(sandbox: &Sandbox, bytes: Vec<u8>) -> Arc<Component> {
+    sandbox.load(Digest::of(&bytes), bytes.into()).await.unwrap_or_else(|refusal| panic!("{refusal}"))
+}
+
+type Read<'a> = Pin<Box<dyn Future<Output = Result<Option<StateValue>, StateError>> + Send + 'a>>;
+
+/// The tenant's state: key `k`, and how often it is asked for.
+#[derive(Default)]
+struct State {
+    k: Option<&'static str>,
+    asked: AtomicUsize,
+}
+
+impl StateAccess for State {
+    fn get<'a>(&'a self, key: &'a str) -> Read<'a> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        // A new version each time it is asked for: whoever asks twice sees it.
+        let version = 7 + asked as u64;
+        let value = (key == "k").then_some(self.k).flatten().map(|k| StateValue { version, value: k.into() });
+        Box::pin(async { Ok(value) })
+    }
+}
+
+/// A state that never answers.
+struct Silent;
+
+impl StateAccess for Silent {
+    fn get<'a>(&'a self, _: &'a str) -> Read<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// A state that cannot be read.
+struct Broken;
+
+impl StateAccess for Broken {
+    fn get<'a>(&'a self, _: &'a str) -> Read<'a> {
+        Box::pin(async { Err(StateError("the disk is gone".into())) })
+    }
+}
+
+fn call(component: &Arc<Component>, input: &[u8]) -> Call {
+    Call {
+        component: Arc::clone(component),
+        direction: Direction::Forward,
+        input: input.to_vec().into(),
+        output: None,
+        context: Context {
+            tenant: TenantId::new("acme").expect("a name"),
+            saga: SagaName::new("order").expect("a name"),
+            run: RunId(1),
+            step: StepId::new("pay").expect("a name"),
+            handler: HandlerName::new("charge").expect("a name"),
+            attempt: 3,
+            idempotency_key: "key-1".into(),
+            deadline: Timestamp(77),
+        },
+        effects: Vec::new(),
+        limits: LIMITS,
+        state: Arc::new(State::default()),
+        secrets: Secrets::default(),
+    }
+}
+
+async fn invoke(sandbox: &Sandbox, call: Call) -> Reply {
+    tokio::time::timeout(PATIENCE, sandbox.invoke(call)).await.expect("every attempt ends")
+}
+
+/// Runs `guest` with what `change` makes of the call.
+async fn run(name: &str, input: &[u8], change: impl FnOnce(&mut Call)) -> Reply {
+    let sandbox = sandbox(2);
+    let component = load(&sandbox, guest(name)).await;
+    let mut call = call(&component, input);
+    change(&mut call);
+    invoke(&sandbox, call).await
+}
+
+fn output(reply: &Reply) -> &[u8] {
+    match &reply.ending {
+        Ending::Ok { output } => &output.0,
+        ending => panic!("{ending:?}"),
+    }
+}
+
+#[track_caller]
+fn assert_halted(reply: &Reply, expected: Halt, says: &[&str]) {
+    match &reply.ending {
+        Ending::Halted { halt, message } => {
+            assert_eq!(*halt, expected, "{message}");
+            assert!(says.iter().all(|part| message.contains(part)), "{says:?} in {message:?}");
+            assert!(!message.contains(char::is_control), "{message:?}");
+        }
+        ending => panic!("{ending:?}"),
+    }
+    assert!(reply.writes.is_empty());
+}
+
+#[tokio::test]
+async fn a_good_guest_answers_and_is_billed() {
+    let reply = run("echo", b"{\"a\":1}", |_| {}).await;
+    assert_eq!(output(&reply), b"{\"a\":1}");
+    assert!(reply.spent.fuel > 0 && reply.spent.fuel < 10_000, "{:?}", reply.spent);
+    assert!(reply.log.is_empty() && reply.reads.is_empty() && reply.writes.is_empty() && reply.state_error.is_none());
+    // As large as a payload may be.
+    let largest = vec![b'x'; 256 * 1024];
+    assert_eq!(output(&run("echo", &largest, |_| {}).await), largest);
+}
+
+#[tokio::test]
+async fn a_compensation_is_told_the_output_if_it_is_known() {
+    for (known, line, level) in [(Some("{}"), "{}", LogLevel::Info), (None, "not told", LogLevel::Warn)] {
+        let reply = run("echo", b"1", |call| {
+            call.direction = Direction::Backward;
+            call.output = known.map(Payload::from);
+        });
+        let reply = reply.await;
+        assert_eq!(output(&reply), b"");
+        assert_eq!(reply.log.iter().map(|line| (line.level, line.message.as_str())).collect::<Vec<_>>(), [(level, line)]);
+    }
+}
+
+#[tokio::test]
+async fn a_guest_says_in_which_way_it_failed() {
+    let later = Some(Span(1500));
+    for (kind, failure, retry_after) in
+        [(0, Failure::Rejected, None), (1, Failure::Unavailable, later), (2, Failure::Uncertain, later)]
+    {
+        for direction in [Direction::Forward, Direction::Backward] {
+            let reply = run("fail", &[kind, b'{', b'}'], |call| call.direction = direction).await;
+            let Ending::Failed { failure: found, fault, retry_after: after } = reply.ending else { panic!("{:?}", reply.ending) };
+            assert_eq!((found, after), (failure, retry_after));
+            assert_eq!((fault.code.as_str(), fault.message.as_str()), ("card_declined", "the bank said \\u{1b}[31mno"));
+            assert_eq!(fault.details, Some(Payload::from("{}")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn details_over_the_limit_are_left_out_and_the_failure_stays() {
+    let detailed = |len: usize| async move {
+        let reply = run("fail", &vec![2; len + 1], |_| {}).await;
+        let Ending::Failed { failure, fault, .. } = reply.ending else { panic!("{:?}", reply.ending) };
+        assert_eq!(failure, Failure::Uncertain);
+        fault
+    };
+    assert_eq!(detailed(262_144).await.details.map(|details| details.len()), Some(262_144));
+    let cut = detailed(262_145).await;
+    assert_eq!(cut.details, None);
+    assert!(cut.message.starts_with("details of 262145 bytes left out, the limit is 262144; the bank said"), "{}", cut.message);
+}
+
+#[tokio::test]
+async fn endless_work_ends_by_fuel() {
+    for (name, direction) in
+        [("loop", Direction::Forward), ("loop", Direction::Backward), ("call", Direction::Forward), ("start", Direction::Forward)]
+    {
+        let reply = run(name, b"", |call| {
+            call.direction = direction;
+            call.limits.fuel = 1_000_000;
+        });
+        let reply = reply.await;
+        assert_halted(&reply, Halt::OutOfFuel, &["1000000 units"]);
+        assert_eq!(reply.spent.fuel, 1_000_000, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_million_units_are_few_host_calls() {
+    // 100 units each: a guest cannot keep the host at work for the price of its own instructions.
+    let reply = run("call", b"", |call| call.limits.fuel = 1_000_000).await;
+    assert_halted(&reply, Halt::OutOfFuel, &[]);
+    assert!(reply.spent.micros < 5_000_000, "{:?}", reply.spent);
+}
+
+/// On one thread as on several: a guest that computes must not keep its own alarm from ringing.
+fn check_endless_time(runtime: &tokio::runtime::Runtime) {
+    runtime.block_on(async {
+        for (name, state) in [("loop", None), ("start", None), ("state", Some(Arc::new(Silent) as Arc<dyn StateAccess>))] {
+            let reply = run(name, b"g", |call| {
+                call.limits.fuel = u64::MAX / 2;
+                call.limits.timeout = Span(100);
+                call.state = state.unwrap_or_else(|| Arc::clone(&call.state));
+            });
+            let reply = reply.await;
+            assert_halted(&reply, Halt::Timeout, &["100ms"]);
+            assert!(reply.spent.micros >= 100_000, "{name}: {:?}", reply.spent);
+        }
+    });
+}
+
+#[test]
+fn endless_time_ends_by_the_clock() {
+    let mut one = tokio::runtime::Builder::new_current_thread();
+    check_endless_time(&one.enable_all().build().expect("a runtime"));
+    let mut two = tokio::runtime::Builder::new_multi_thread();
+    check_endless_time(&two.worker_threads(2).enable_all().build().expect("a runtime"));
+}
+
+#[tokio::test]
+async fn memory_is_bounded_over_all_memories_together() {
+    let ate = |input: &'static [u8], memory| run("eat", input, move |call| call.limits.memory = memory);
+    for mib in [1, 4] {
+        let reply = ate(b"answer", mib * MIB).await;
+        assert_eq!(output(&reply), u32::try_from(mib * 16).expect("few").to_le_bytes(), "all of {mib} MiB in pages, and no more");
+        let reply = ate(b"!", mib * MIB).await;
+        assert_halted(&reply, Halt::OutOfMemory, &[&(mib * MIB).to_string(), &(mib * MIB + 65536).to_string(), "unreachable"]);
+    }
+}
+
+#[tokio::test]
+async fn a_memory_that_starts_too_large_never_starts() {
+    let start = |memory| run("start-big", b"", move |call| call.limits.memory = memory);
+    assert_eq!(output(&start(66 * MIB).await), b"");
+    assert_halted(&start(64 * MIB).await, Halt::OutOfMemory, &["67108864 bytes"]);
+}
+
+#[tokio::test]
+async fn a_trap_says_what_and_where_on_one_line() {
+    for direction in [Direction::Forward, Direction::Backward] {
+        let reply = run("trap", b"", |call| call.direction = direction).await;
+        assert_halted(&reply, Halt::Trap, &["unreachable", "; in ", "charge_card < ", "pay < "]);
+        assert!(reply.spent.fuel > 0 && reply.spent.fuel <= LIMITS.fuel);
+    }
+}
+
+#[tokio::test]
+async fn a_stack_that_is_used_up_is_a_trap_with_few_frames() {
+    let reply = run("recurse", b"", |_| {}).await;
+    assert_halted(&reply, Halt::Trap, &["call stack exhausted", "deeper < "]);
+    let Ending::Halted { message, .. } = reply.ending else { panic!("halted") };
+    assert!((10..=20).contains(&message.matches("deeper").count()), "{message}");
+}
+
+#[tokio::test]
+async fn answers_have_a_limit() {
+    let answered = |len: u32| async move { run("big", &len.to_le_bytes(), |_| {}).await };
+    assert_eq!(output(&answered(262_144).await).len(), 262_144);
+    assert_halted(&answered(262_145).await, Halt::Oversized, &["262145 bytes", "262144 bytes"]);
+    assert_halted(&answered(60_000_000).await, Halt::Oversized, &["more than 2097152 bytes", "262144 bytes"]);
+    // As long as an address can say, which is more than the memory there is.
+    assert_halted(&answered(0x8000_0000).await, Halt::OutOfMemory, &[]);
+}
+
+#[tokio::test]
+async fn a_log_is_bounded_and_harmless() {
+    let flood = |lines: u32, line: &'static [u8]| async move {
+        let reply = run("flood", &[&lines.to_le_bytes(), line].concat(), |_| {}).await;
+        assert_eq!(output(&reply), b"", "a full log harms nobody");
+        reply.log
+    };
+    let log = flood(2, b"\x1b[2J{\"level\":\"info\"}\nforged").await;
+    assert_eq!(log.len(), 2);
+    assert_eq!((log[0].level, log[0].message.as_str()), (LogLevel::Error, "\\u{1b}[2J{\"level\":\"info\"}\\nforged"));
+    let log = flood(1000, b"x").await;
+    assert!(log.len() == 1000 && log[999].message == "x");
+    let log = flood(5000, b"x").await;
+    assert_eq!(log.len(), 1001);
+    assert!(log[1000].message.starts_with("4000 lines dropped"), "{}", log[1000].message);
+    assert_eq!(log[1000].level, LogLevel::Warn);
+    // More than a host call may move: that is no line to be cut, it is not even read.
+    let input = [1_u32.to_le_bytes().as_slice(), &vec![b'x'; 3 << 20]].concat();
+    assert_halted(&run("flood", &input, |_| {}).await, Halt::Trap, &["too much data", "; in "]);
+}
+
+/// What `does` in `state.wat` answers, with `k` in the tenant's state, and what it wants written.
+async fn check_state(
+    k: Option<&'static str>,
+    does: &str,
+    answer: Option<&str>,
+    reads: &[(&str, u64)],
+    writes: &[(&str, Option<&str>)],
+) {
+    let state = Arc::new(State { k, ..State::default() });
+    let reply = run("state", does.as_bytes(), |call| call.state = Arc::clone(&state) as Arc<dyn StateAccess>).await;
+    match answer {
+        Some(answer) => assert_eq!(std::str::from_utf8(output(&reply)), Ok(answer), "{does}"),
+        None => assert!(!matches!(reply.ending, Ending::Ok { .. }), "{does}"),
+    }
+    assert!(
+        reply.reads.iter().map(|(key, version)| (key.as_str(), *version)).eq(reads.iter().copied()),
+        "{does}: {:?}",
+        reply.reads
+    );
+    let wanted = writes.iter().map(|(key, value)| ((*key).to_owned(), value.map(|value| value.as_bytes().to_vec().into())));
+    assert!(reply.writes.iter().cloned().eq(wanted), "{does}: {:?}", reply.writes);
+    assert_eq!(state.asked.load(Ordering::Relaxed), reads.len(), "{does}: each key is asked for once");
+}
+
+#[tokio::test]
+async fn an_attempt_reads_its_own_writes_and_else_always_the_same() {
+    let old = Some("old");
+    let set = ("k", Some("new"));
+    // What is in the state, what the guest does, what it answers, what was read, what is to be written.
+    check_state(old, "g", Some("old"), &[("k", 7)], &[]).await;
+    check_state(None, "g", Some("-"), &[("k", 0)], &[]).await;
+    check_state(old, "ggg", Some("oldoldold"), &[("k", 7)], &[]).await;
+    check_state(old, "gj", Some("old-"), &[("j", 0), ("k", 7)], &[]).await;
+    check_state(old, "sg", Some("new"), &[], &[set]).await;
+    check_state(old, "gsg", Some("oldnew"), &[("k", 7)], &[set]).await;
+    check_state(old, "rg", Some("-"), &[], &[("k", None)]).await;
+    check_state(old, "srsg", Some("new"), &[], &[set]).await;
+    check_state(old, "gsrg", Some("old-"), &[("k", 7)], &[("k", None)]).await;
+}
+
+#[tokio::test]
+async fn writes_are_discarded_unless_the_guest_says_ok() {
+    check_state(None, "s", Some(""), &[], &[("k", Some("new"))]).await;
+    check_state(None, "sf", None, &[], &[]).await;
+    check_state(None, "sx", None, &[], &[]).await;
+}
+
+#[tokio::test]
+async fn state_has_limits_and_a_guest_over_them_traps() {
+    assert_halted(&run("state", b"w", |_| {}).await, Halt::Trap, &["bytes in a value of 262145, the limit is 262144"]);
+    assert_halted(&run("state", b"n", |_| {}).await, Halt::Trap, &["control characters"]);
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_read_is_not_the_guests_doing() {
+    let reply = run("state", b"sg", |call| call.state = Arc::new(Broken)).await;
+    assert_eq!(output(&reply), b"new", "what it wrote itself needs no reading");
+    let reply = run("state", b"g", |call| call.state = Arc::new(Broken)).await;
+    assert_halted(&reply, Halt::Trap, &["state: cannot be read now"]);
+    assert!(reply.state_error.is_some_and(|error| error.to_string().contains("the disk is gone")));
+}
+
+#[tokio::test]
+async fn nothing_survives_from_one_attempt_to_the_next() {
+    let sandbox = sandbox(1);
+    let component = load(&sandbox, guest("count")).await;
+    for _ in 0..20 {
+        assert_eq!(output(&invoke(&sandbox, call(&component, b"")).await), b"2");
+    }
+}
+
+#[tokio::test]
+async fn a_guest_is_told_about_its_own_attempt_and_no_other() {
+    let effect = Effect {
+        method: "POST".into(),
+        target: "https://bank.example/charges".into(),
+        sent_at: Timestamp(5),
+        answer: Some(201),
+        response: Some("{}".into()),
+    };
+    for (granted, effects, text) in [
+        ("token", vec![effect.clone(), effect], "acme order run_00000000000000000000000001 pay charge key-1 s3cret "),
+        ("other", vec![], "acme order run_00000000000000000000000001 pay charge key-1 "),
+    ] {
+        let count = u32::try_from(effects.len()).expect("few");
+        let reply = run("context", b"", |call| {
+            call.effects = effects;
+            call.secrets = Secrets(Arc::new(BTreeMap::from([(granted.into(), "s3cret".into())])));
+        });
+        let numbers: Vec<u8> = [3, 77, count, 1].iter().flat_map(|number: &u32| number.to_le_bytes()).collect();
+        assert_eq!(output(&reply.await), [text.as_bytes(), &numbers].concat());
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_plugin_is_refused_with_a_code() {
+    let sandbox = sandbox(1);
+    let component = |text: &str| wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let importing = |name: &str| component(&format!(r#"(component (import "{name}" (instance)))"#));
+    let frame = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(format!("{}/guests/described.wat", env!("CARGO_MANIFEST_DIR"))).expect("there");
+        assert!(text.contains(from));
+        component(&text.replace(from, to).replace("(;length;)", "0"))
+    };
+    for (bytes, code, says) in [
+        (component("(module)"), "component_is_core_module", "amends plugin build"),
+        (b"(component)".to_vec(), "component_is_text", "text"),
+        (b"\x7fELF\x02\x01\x01\0".to_vec(), "component_is_native_code", "ELF"),
+        (b"garbage".to_vec(), "component_is_not_webassembly", "not WebAssembly"),
+        (Vec::new(), "component_is_not_webassembly", "not WebAssembly"),
+        (vec![0; (32 << 20) + 1], "component_too_large", "33554433 bytes is over the limit of 33554432"),
+        (guest("echo")[..400].to_vec(), "component_malformed", "unexpected end"),
+        (component("(component)"), "step_not_exported", "amends:saga/step@0.1.0"),
+        (
+            importing("wasi:cli/environment@0.2.6"),
+            "import_not_offered",
+            "wasi:cli/environment@0.2.6 (this version offers nothing of WASI",
+        ),
+        (importing("acme:evil/backdoor@1.0.0"), "import_not_offered", "acme:evil/backdoor@1.0.0"),
+        (importing("amends:saga/state@0.2.0"), "import_not_offered", "amends:saga/state@0.2.0"),
+        (
+            component(
+                r#"(component (import "a:b/c" (instance)) (import "amends:saga/log@0.1.0" (instance)) (import "d:e/f" (instance)))"#,
+            ),
+            "import_not_offered",
+            "a:b/c, d:e/f",
+        ),
+        (
+            frame("(component\n", "(component (import \"amends:saga/log@0.1.0\" (instance (export \"write\" (func))))\n"),
+            "import_mistyped",
+            "write",
+        ),
+        (
+            frame("(result (result (list u8) (error $failure)))", "(result (result string (error $failure)))"),
+            "step_mistyped",
+            "`execute`",
+        ),
+        (frame("(instance $step (export \"execute\" (func $execute))", "(instance $step"), "step_mistyped", "`execute`"),
+        (frame("(memory (export \"memory\") 1)", "(memory (export \"memory\") i64 1)"), "component_not_compilable", ""),
+        (
+            frame("(core module $guest", "(core module (table 20001 funcref)) (core module $guest"),
+            "component_has_too_many",
+            "20001",
+        ),
+    ] {
+        let refused = sandbox.load(Digest::of(&bytes), bytes.into()).await;
+        let refusal = refused.expect_err(code);
+        assert_eq!(refusal.code(), code, "{refusal}");
+        assert!(refusal.to_string().contains(says), "{says:?} in {refusal}");
+    }
+    load(&sandbox, frame("(;describe;)", "")).await;
+    let bytes = guest("echo");
+    let misnamed = sandbox.load(Digest::of(b"another"), bytes.into()).await;
+    assert_eq!(misnamed.map_err(|refusal| refusal.code()).err(), Some("digest_mismatch"));
+}
+
+#[tokio::test]
+async fn a_component_is_described_without_running_its_steps() {
+    let sandbox = sandbox(1);
+    let text = std::fs::read_to_string(format!("{}/guests/described.wat", env!("CARGO_MANIFEST_DIR"))).expect("there");
+    let described = |manifest: &str, describe: &str| {
+        let text = text.replace("(;manifest;)", &manifest.replace('"', "\\\"")).replace("(;describe;)", describe);
+        let bytes =
+            wat::parse_str(text.replace("(;length;)", &manifest.len().to_string())).unwrap_or_else(|error| panic!("{error}"));
+        sandbox.inspect(bytes.into())
+    };
+    let manifest =
+        r#"{"handlers":[{"name":"reserve","input":{"type":"object"},"doc":"Takes stock."},{"name":"ship","compensates":false}]}"#;
+    let description = described(manifest, "").await.unwrap_or_else(|refusal| panic!("{refusal}"));
+    assert_eq!(description.imports, ["amends:saga/types@0.1.0"]);
+    assert_eq!(description.exports, ["amends:saga/step@0.1.0", "amends:saga/manifest@0.1.0"]);
+    let handlers = description.handlers.expect("it has a manifest");
+    assert!(handlers.iter().map(|handler| (handler.name.as_str(), handler.compensates)).eq([("reserve", true), ("ship", false)]));
+    for (manifest, describe, code, says) in [
+        ("[]", "", "manifest_malformed", "invalid"),
+        (r#"{"handlers":[{"name":"a"},{"name":"a"}]}"#, "", "manifest_malformed", "twice"),
+        ("{}", "unreachable", "manifest_unanswered", "unreachable"),
+        ("{}", "(loop $ever (br $ever))", "manifest_unanswered", "fuel"),
+    ] {
+        let refusal = described(manifest, describe).await.expect_err(code);
+        assert_eq!(refusal.code(), code, "{refusal}");
+        assert!(refusal.to_string().contains(says), "{says:?} in {refusal}");
+    }
+    let plain = sandbox.inspect(guest("echo").into()).await.unwrap_or_else(|refusal| panic!("{refusal}"));
+    assert_eq!(plain.handlers, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_attempts_than_room_wait_and_all_finish() {
+    let sandbox = Arc::new(sandbox(3));
+    // One of the common kind; one with two memories more than its share; one that is ended by the clock while the others wait.
+    let echo = load(&sandbox, guest("echo")).await;
+    let eat = load(&sandbox, guest("eat")).await;
+    let silent = load(&sandbox, guest("state")).await;
+    let attempts: Vec<_> = (0..300)
+        .map(|n| {
+            let sandbox = Arc::clone(&sandbox);
+            let mut call = call([&echo, &eat, &silent][n % 3], b"g");
+            call.limits.memory = MIB;
+            if n % 3 == 2 {
+                call.state = Arc::new(Silent);
+                call.limits.timeout = Span(1);
+            }
+            tokio::spawn(async move { invoke(&sandbox, call).await })
+        })
+        .collect();
+    for (n, attempt) in attempts.into_iter().enumerate() {
+        let reply = attempt.await.expect("no attempt panics");
+        match n % 3 {
+            0 => assert_eq!(output(&reply), b"g"),
+            1 => assert_eq!(output(&reply), 16_u32.to_le_bytes()),
+            _ => assert_halted(&reply, Halt::Timeout, &["1ms"]),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_attempt_gives_its_place_back() {
+    let sandbox = sandbox(1);
+    let component = load(&sandbox, guest("state")).await;
+    for _ in 0..10 {
+        let mut stuck = call(&component, b"g");
+        stuck.state = Arc::new(Silent);
+        let dropped = tokio::time::timeout(Duration::from_millis(1), sandbox.invoke(stuck)).await;
+        assert!(dropped.is_err());
+    }
+    assert_eq!(output(&invoke(&sandbox, call(&component, b"g")).await), b"-");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_is_compiled_once_and_the_oldest_one_is_forgotten() {
+    let sandbox = Sandbox::new(SandboxSettings { attempts_max: 1, components_max: 2, code_len_max: 64 << 20 });
+    let sandbox = Arc::new(sandbox.expect("this machine runs guests"));
+    let echo = guest("echo");
+    let loads = (0..8).map(|_| {
+        let (sandbox, bytes) = (Arc::clone(&sandbox), echo.clone());
+        tokio::spawn(async move { load(&sandbox, bytes).await })
+    });
+    let mut loaded = Vec::new();
+    for load in loads.collect::<Vec<_>>() {
+        loaded.push(load.await.expect("loads"));
+    }
+    assert!(loaded.iter().all(|component| Arc::ptr_eq(component, &loaded[0])), "all got the same one");
+
+    let (trap, fail) = (load(&sandbox, guest("trap")).await, guest("fail"));
+    assert!(sandbox.loaded(Digest::of(&echo)).is_some(), "there is room for two");
+    load(&sandbox, fail).await;
+    assert!(sandbox.loaded(trap.digest()).is_none(), "used longest ago");
+    assert!(sandbox.loaded(Digest::of(&echo)).is_some(), "used since");
+    assert_halted(&invoke(&sandbox, call(&trap, b"")).await, Halt::Trap, &["unreachable"]);
+}
+
+#[tokio::test]
+async fn without_address_space_guests_run_all_the_same() {
+    for (attempts_max, allocation) in [(1, Allocation::Pooling), (16_384, Allocation::OnDemand)] {
+        let sandbox = sandbox(attempts_max);
+        assert_eq!(sandbox.allocation(), allocation, "{attempts_max}");
+        let (echo, eat) = (load(&sandbox, guest("echo")).await, load(&sandbox, guest("eat")).await);
+        assert_eq!(output(&invoke(&sandbox, call(&echo, b"{}")).await), b"{}");
+        let mut bounded = call(&eat, b"!");
+        bounded.limits.memory = MIB;
+        assert_halted(&invoke(&sandbox, bounded).await, Halt::OutOfMemory, &["1048576 bytes"]);
+    }
+}
+
+#[test]
+fn a_sandbox_for_nobody_or_for_too_many_is_refused() {
+    for attempts_max in [0, 16_385] {
+        let settings = SandboxSettings { attempts_max, components_max: 1, code_len_max: 1 };
+        let error = Sandbox::new(settings).err().expect("refused").to_string();
+        assert!(error.contains(&format!("{attempts_max} concurrent attempts")), "{error}");
+    }
+}

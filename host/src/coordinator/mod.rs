@@ -1,0 +1,243 @@
+//! Drives runs: the only place where store, sandbox and clock meet. A run enters as a journal, new or found after a crash: the same way.
+
+mod error;
+mod executor;
+mod gate;
+mod lane;
+mod registry;
+mod state;
+
+pub use error::{DriveError, InstallError, StartError};
+pub use registry::Installed;
+
+use crate::clock::Clock;
+use crate::sandbox::Sandbox;
+use crate::store::writer::{Position, Writer, WriterError};
+use crate::store::{Store, StoreError};
+use amends_domain::definition::Definition;
+use amends_domain::digest::Digest;
+use amends_domain::event::{Entry, Event, Started};
+use amends_domain::id::{PluginName, RunId, SagaName, TenantId};
+use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
+use amends_domain::plugin::Manifest;
+use amends_domain::run::Run;
+use executor::Executor;
+use gate::Gate;
+use lane::{Lanes, NewRun};
+use registry::Registry;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// Longest idempotency key of a start, in bytes.
+pub const START_KEY_LEN_MAX: usize = 255;
+
+/// Everything that a run needs to be driven. Cheap to clone.
+#[derive(Clone)]
+pub struct Coordinator {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    store: Arc<dyn Store>,
+    writer: Arc<Writer>,
+    sandbox: Arc<Sandbox>,
+    clock: Arc<dyn Clock>,
+    lanes: Lanes,
+    registry: Registry,
+    gate: Gate,
+    /// Where guests run: not where requests are answered, so that a looping guest starves nobody.
+    guests: Handle,
+}
+
+/// A run to be started.
+#[derive(Debug, Clone)]
+pub struct StartRun {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of which saga, in its newest version.
+    pub saga: SagaName,
+    /// JSON, at most [`PAYLOAD_LEN_MAX`] bytes.
+    pub input: Payload,
+    /// The same key and input again give the same run.
+    pub key: Option<String>,
+}
+
+/// A run that is being driven.
+#[derive(Debug)]
+pub struct Driven {
+    /// Which.
+    pub run: RunId,
+    start: Position,
+    gate: Gate,
+    end: JoinHandle<Result<Run, DriveError>>,
+}
+
+impl Driven {
+    /// Waits until the run's start is durable: only then may anyone be told of it.
+    ///
+    /// # Errors
+    /// If it is not known whether it is.
+    pub async fn accepted(&self) -> Result<(), DriveError> {
+        Ok(self.gate.leave(self.start).await?)
+    }
+
+    /// Waits until the run's outcome is durable, and gives the run. Dropping the future leaves the run being driven.
+    ///
+    /// # Errors
+    /// [`DriveError`] if this host cannot go on with it; the run is open and goes on where it is found next.
+    pub async fn ended(self) -> Result<Run, DriveError> {
+        self.end.await.unwrap_or_else(|error| Err(DriveError::Gone(error.to_string())))
+    }
+}
+
+/// What starting a run gave.
+#[derive(Debug)]
+pub enum StartedRun {
+    /// A new run, driven from now on.
+    New(Driven),
+    /// The key was used before with the same input: this is that run. It may be open and undriven; see [`Coordinator::adopt`].
+    Existing(RunId),
+}
+
+impl Coordinator {
+    /// A coordinator over a store that nobody else writes to.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn new(store: Arc<dyn Store>, sandbox: Arc<Sandbox>, clock: Arc<dyn Clock>, guests: Handle) -> Result<Self, StoreError> {
+        let writer = Arc::new(Writer::start(Arc::clone(&store))?);
+        let lanes = Lanes::load(Arc::clone(&store), Arc::clone(&writer))?;
+        let registry = Registry::new(Arc::clone(&store), Arc::clone(&sandbox));
+        let gate = Gate::new(Arc::clone(&writer));
+        Ok(Self { parts: Arc::new(Parts { store, writer, sandbox, clock, lanes, registry, gate, guests }) })
+    }
+
+    /// The store, for reading: what it shows is durable.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.parts.store
+    }
+
+    /// Checks a component and makes it what `plugin` means from now on. Installing the same one again changes nothing.
+    ///
+    /// # Errors
+    /// [`InstallError`] says what is wrong with it.
+    pub async fn install(&self, tenant: &TenantId, plugin: &PluginName, component: bytes::Bytes) -> Result<Installed, InstallError> {
+        let digest = Digest::of(&component);
+        let description = self.parts.sandbox.inspect(component.clone()).await?;
+        let manifest = registry::manifest(plugin, description)?;
+        self.parts.lanes.of(tenant)?.install(plugin, digest, component, self.parts.clock.now())?;
+        Ok(Installed { digest, manifest })
+    }
+
+    /// What an installed plugin has; none if there is no such plugin.
+    ///
+    /// # Errors
+    /// [`InstallError`] if its component is not what it was when it was installed.
+    pub async fn installed(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Manifest>, InstallError> {
+        let Some(digest) = self.parts.lanes.of(tenant)?.plugin(plugin)? else { return Ok(None) };
+        let Some(component) = self.parts.store.component(digest)? else { return Ok(None) };
+        let description = self.parts.sandbox.inspect(component).await?;
+        Ok(Some(registry::manifest(plugin, description)?))
+    }
+
+    /// Makes a definition the newest version of its saga and gives the version. Applying the newest one again changes nothing.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn apply(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, StoreError> {
+        self.parts.registry.keep(definition);
+        self.parts.lanes.of(tenant)?.apply(definition, self.parts.clock.now())
+    }
+
+    /// Writes values into the tenant's state from outside any run; none removes the key.
+    ///
+    /// # Errors
+    /// [`DriveError`] if it is not known whether they are durable.
+    pub async fn write_state(&self, tenant: &TenantId, values: Vec<(String, Option<Payload>)>) -> Result<(), DriveError> {
+        let position = self.parts.lanes.of(tenant)?.write_state(values, self.parts.clock.now());
+        Ok(self.parts.gate.leave(position).await?)
+    }
+
+    /// Starts a run of the newest version of a saga and drives it. Nothing is durable yet when this returns.
+    ///
+    /// Dropping the future starts nothing, or leaves the run being driven.
+    ///
+    /// # Errors
+    /// [`StartError`] says why there is no such run; nothing was written.
+    pub async fn start(&self, start: StartRun) -> Result<StartedRun, StartError> {
+        check_start(&start)?;
+        let parts = &self.parts;
+        parts.writer.room().await.map_err(DriveError::from)?;
+        let lane = parts.lanes.of(&start.tenant)?;
+        let row = lane.saga(&start.saga)?.ok_or_else(|| StartError::UnknownSaga(start.saga.clone()))?;
+        let definition = parts.registry.definition(&start.tenant, row.definition)?;
+        let mut components = Vec::new();
+        for plugin in registry::plugins(&definition) {
+            let digest = lane.plugin(&plugin)?.ok_or_else(|| StartError::UnknownPlugin(plugin.clone()))?;
+            parts.registry.component(digest).await?;
+            components.push((plugin, digest));
+        }
+        let StartRun { tenant: _, saga, input, key } = start;
+        let started = Arc::new(Started { saga, version: row.version, definition: row.definition, components, input, key });
+        let (id, at) = (parts.clock.run_id(), parts.clock.now());
+        let run = Run::new(id, definition, Arc::clone(&started), at);
+        match lane.start(&run)? {
+            NewRun::Existing(run) => Ok(StartedRun::Existing(run)),
+            NewRun::At(position) => Ok(StartedRun::New(self.drive(lane, run, position))),
+        }
+    }
+
+    /// Goes on with a run that is open in the store and that nobody drives. None if there is no such run or it has ended.
+    ///
+    /// # Errors
+    /// [`DriveError`] if its journal cannot be read or does not make sense.
+    pub fn adopt(&self, tenant: &TenantId, run: RunId) -> Result<Option<Driven>, DriveError> {
+        let parts = &self.parts;
+        let Some(journal) = parts.store.journal(tenant, run)? else { return Ok(None) };
+        let mut run = self.replay(tenant, run, &journal)?;
+        if run.head().ended.is_some() {
+            return Ok(None);
+        }
+        let adopted = Entry { at: parts.clock.now(), event: Event::Adopted };
+        run.apply(&adopted).map_err(DriveError::Misfit)?;
+        let lane = parts.lanes.of(tenant)?;
+        let position = lane.append_run(&run, vec![adopted]);
+        Ok(Some(self.drive(lane, run, position)))
+    }
+
+    /// The run that a journal tells of.
+    ///
+    /// # Errors
+    /// [`DriveError`] if its definition is not there or a fact does not fit.
+    pub fn replay(&self, tenant: &TenantId, run: RunId, journal: &[Entry]) -> Result<Run, DriveError> {
+        let Some(Event::Started(started)) = journal.first().map(|entry| &entry.event) else { return Err(DriveError::NotAJournal(run)) };
+        let definition = self.parts.registry.definition(tenant, started.definition)?;
+        Run::of_journal(run, definition, journal).map_err(DriveError::Misfit)
+    }
+
+    fn drive(&self, lane: Arc<lane::Lane>, run: Run, start: Position) -> Driven {
+        let (id, gate) = (run.id(), self.parts.gate.clone());
+        let end = self.parts.guests.spawn(Executor::new(Arc::clone(&self.parts), lane, run, start).drive());
+        Driven { run: id, start, gate, end }
+    }
+
+    /// Makes everything durable and lets go of the store. Runs that are still driven stop being so.
+    ///
+    /// # Errors
+    /// If it is not known whether everything is durable.
+    pub fn close(&self) -> Result<(), WriterError> {
+        self.parts.writer.close()
+    }
+}
+
+fn check_start(start: &StartRun) -> Result<(), StartError> {
+    if start.input.len() > PAYLOAD_LEN_MAX {
+        return Err(StartError::InputTooLong(start.input.len()));
+    }
+    start.input.json().map_err(StartError::InputNotJson)?;
+    match &start.key {
+        Some(key) if key.is_empty() || key.len() > START_KEY_LEN_MAX => Err(StartError::KeyLength(key.len())),
+        _ => Ok(()),
+    }
+}

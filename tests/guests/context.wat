@@ -1,5 +1,5 @@
-;; Answers all that it is told about its attempt, one behind the other: five names, the key, the secret `token` if it is granted, and in
-;; 4 bytes each, the lowest first: number of the attempt, deadline, number of effects, 1 if there is fuel left.
+;; Answers all that it is told about its attempt, one behind the other: five names, the key, the secret `token` if it is granted,
+;; and in 4 bytes each, the lowest first: number of the attempt, deadline, number of effects, 1 if there is fuel left.
 (core module $guest
   (import "libc" "memory" (memory 1))
   (import "host" "tenant" (func $tenant (param i32)))

@@ -1,5 +1,5 @@
-;; Fails, forward and backward, in the way that the first byte of its input says: 0 rejected, 1 unavailable, 2 uncertain. Asks not to
-;; be tried again for 1500 ms. The rest of the input are the details.
+;; Fails, forward and backward, in the way that the first byte of its input says: 0 rejected, 1 unavailable, 2 uncertain. Asks not
+;; to be tried again for 1500 ms. The rest of the input are the details.
 (core module $guest
   (import "libc" "memory" (memory 1))
   (import "host" "retry-after-ms" (func $retry-after-ms (param i64)))

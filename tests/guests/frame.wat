@@ -1,5 +1,6 @@
-;; The component around the guests of tests/sandbox.rs. A guest's file is put in the place marked for it: a core module and its instance
-;; `$it`, which exports `execute` and `compensate` with the canonical ABI. Its memory is that of `$libc`, what it calls is in `$host`.
+;; The component around the guests of tests/sandbox.rs. A guest's file is put in the place marked for it: a core module and its
+;; instance `$it`, which exports `execute` and `compensate` with the canonical ABI. Its memory is that of `$libc`, what it calls is
+;; in `$host`.
 ;;
 ;; What `execute` gives back is the address of: 0 the tag (0 ok, 1 failed); if ok 4 address and 8 length of the output; if failed 4
 ;; which failure, 8 and 12 the code, 16 and 20 the message, 24 the tag of the details, 28 and 32 the details. `compensate` alike,

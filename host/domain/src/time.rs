@@ -40,7 +40,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// A span of time in milliseconds. Written with units: `250ms`, `10s`, `1m 30s`, `48h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Span(pub u64);
 
 impl Span {

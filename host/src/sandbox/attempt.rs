@@ -1,5 +1,5 @@
-//! One attempt: a fresh store, a fresh instance, one call, and all of it dropped again whatever happened. Lean, because this is on the
-//! path of every step of every run.
+//! One attempt: a fresh store, a fresh instance, one call, and all of it dropped again whatever happened. Lean, because this is on
+//! the path of every step of every run.
 
 use super::bindings::{Failure, manifest};
 use super::call::{Call, Context, Effect, Reply, Secrets, StateAccess};
@@ -19,7 +19,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use wasmtime::{Engine, Store};
 
-/// Bytes that one host call, or the answer, may move from the guest to the host. Bounds what is allocated before a limit is looked at.
+/// Bytes that one host call, or the answer, may move from the guest to the host. Bounds what is allocated before a limit is looked
+/// at.
 pub(super) const HOSTCALL_LEN_MAX: usize = 2 * 1024 * 1024;
 /// Most handles of resources that a guest may hold.
 const HANDLES_MAX: usize = 1000;
@@ -134,8 +135,8 @@ struct Timed<T> {
 
 /// Runs `work` for at most `timeout` and then drops it.
 ///
-/// `tokio::time::timeout` is not enough: it depends on the runtime's timers, which one thread with a guest that computes in time slices
-/// looks at only every so often. So the time is looked at after each slice, and a timer is there for a guest that waits.
+/// `tokio::time::timeout` is not enough: it depends on the runtime's timers, which one thread with a guest that computes in time
+/// slices looks at only every so often. So the time is looked at after each slice, and a timer is there for a guest that waits.
 ///
 /// Reads the monotonic clock directly: spans are measured here, no instant ever leaves.
 async fn timed<T>(work: impl Future<Output = T>, timeout: Duration) -> Timed<T> {

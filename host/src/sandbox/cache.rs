@@ -41,8 +41,8 @@ impl Cache {
         place.get().cloned()
     }
 
-    /// The component, made by `compile` unless it is here or being made. A refusal is not kept. If the one who compiles is dropped, the
-    /// next one who waits compiles.
+    /// The component, made by `compile` unless it is here or being made. A refusal is not kept. If the one who compiles is dropped,
+    /// the next one who waits compiles.
     pub(super) async fn get_or_compile<F>(&self, digest: Digest, compile: impl FnOnce() -> F) -> Result<Arc<Component>, Refusal>
     where
         F: Future<Output = Result<Component, Refusal>>,

@@ -1,6 +1,6 @@
-//! What is refused before anything is compiled, by reading the component's sections. The compiler trusts its input more than we can:
-//! small uploads are known that keep it busy for minutes. So every rule about the shape of a component belongs here: it must be
-//! decided in one pass, without recursion, and say the limit and the value found.
+//! What is refused before anything is compiled, by reading the component's sections. The compiler trusts its input more than we
+//! can: small uploads are known that keep it busy for minutes. So every rule about the shape of a component belongs here: it must
+//! be decided in one pass, without recursion, and say the limit and the value found.
 
 use super::refusal::Refusal;
 use super::text;

@@ -78,8 +78,8 @@ impl Compiler {
         &self.engine
     }
 
-    /// Checks and compiles. Takes milliseconds for a small Rust guest and seconds for an interpreter: not for a thread that others wait
-    /// for.
+    /// Checks and compiles. Takes milliseconds for a small Rust guest and seconds for an interpreter: not for a thread that others
+    /// wait for.
     pub(super) fn compile(&self, digest: Digest, bytes: &[u8]) -> Result<Component, Refusal> {
         let border = check::check(bytes)?;
         if Digest::of(bytes) != digest {

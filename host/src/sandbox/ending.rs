@@ -56,8 +56,8 @@ fn failed(failure: Failure, retry_after: Option<Span>) -> Ending {
     Ending::Failed { failure, fault: kept(fault), retry_after }
 }
 
-/// The fault in the guest's words, safe to show. Details over the limit are left out and not an `Oversized` ending: what the guest says
-/// about effects decides what happens next, and must not be lost over an attachment.
+/// The fault in the guest's words, safe to show. Details over the limit are left out and not an `Oversized` ending: what the guest
+/// says about effects decides what happens next, and must not be lost over an attachment.
 fn kept(fault: Fault) -> event::Fault {
     let code = text::tidy(&fault.code, FAULT_CODE_LEN_MAX);
     let message = text::tidy(&fault.message, FAULT_MESSAGE_LEN_MAX);
@@ -92,8 +92,9 @@ fn oversized(found: &str) -> String {
     format!("answered {found}, the limit is {PAYLOAD_LEN_MAX} bytes")
 }
 
-/// Whether reading the answer was given up because it is far too long. Wasmtime has no type for this to ask for; its version is pinned,
-/// and the test of a huge answer fails if the words change. With a trace it is the argument of a host call, and a trap like others.
+/// Whether reading the answer was given up because it is far too long. Wasmtime has no type for this to ask for; its version is
+/// pinned, and the test of a huge answer fails if the words change. With a trace it is the argument of a host call, and a trap like
+/// others.
 fn is_answer_cut_short(error: &wasmtime::Error) -> bool {
     error.downcast_ref::<WasmBacktrace>().is_none() && error.root_cause().to_string().contains("fuel allocated for hostcalls")
 }

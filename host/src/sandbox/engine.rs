@@ -25,8 +25,8 @@ const STACK_KEEP_RESIDENT: usize = 16 * 1024;
 /// Most slots that keep what was last in them while nobody uses them.
 const WARM_SLOTS_MAX: u32 = 100;
 
-/// An engine for `attempts_max` guests at a time. Reserves their address space; where that is not to be had, memory is taken when it
-/// is needed, which is slower, and a warning says so.
+/// An engine for `attempts_max` guests at a time. Reserves their address space; where that is not to be had, memory is taken when
+/// it is needed, which is slower, and a warning says so.
 pub(super) fn engine(attempts_max: u32) -> Result<(Engine, Allocation), SandboxError> {
     let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(attempts_max)));

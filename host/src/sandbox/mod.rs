@@ -21,7 +21,7 @@ mod ticker;
 
 pub use call::{Call, Context, Effect, Reply, Secrets, StateAccess, StateError, StateValue};
 pub use compile::Component;
-pub use manifest::{Description, Handler};
+pub use manifest::Description;
 pub use refusal::Refusal;
 
 use amends_domain::digest::Digest;
@@ -39,8 +39,8 @@ const COMPILES_MAX: usize = 2;
 /// How large a sandbox is. No defaults: whoever starts it knows the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SandboxSettings {
-    /// Most guests at a time, 1 to 16 384; the others wait their turn. Each reserves 8 GiB of address space and up to 4 MiB of memory
-    /// that stays resident.
+    /// Most guests at a time, 1 to 16 384; the others wait their turn. Each reserves 8 GiB of address space and up to 4 MiB of
+    /// memory that stays resident.
     pub attempts_max: u32,
     /// Most compiled components kept in memory.
     pub components_max: usize,
@@ -118,8 +118,8 @@ impl Sandbox {
         self.cache.get_or_compile(digest, || self.compile(digest, bytes)).await
     }
 
-    /// Checks a component as an installation would, and says what it offers. Runs its `describe`, if it exports a manifest, under limits
-    /// of its own; none of its steps.
+    /// Checks a component as an installation would, and says what it offers. Runs its `describe`, if it exports a manifest, under
+    /// limits of its own; none of its steps.
     ///
     /// # Errors
     /// [`Refusal`] says what is wrong with the component or with its manifest.
@@ -133,7 +133,8 @@ impl Sandbox {
 
     /// Makes one attempt, when it is its turn. Never fails: whatever a guest does is an [`amends_domain::event::Ending`].
     ///
-    /// Needs a tokio runtime with time. Dropping the future ends the guest: nothing of the attempt runs on, and its writes are lost.
+    /// Needs a tokio runtime with time. Dropping the future ends the guest: nothing of the attempt runs on, and its writes are
+    /// lost.
     ///
     /// # Panics
     /// If the component was loaded by another sandbox.

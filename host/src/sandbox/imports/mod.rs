@@ -1,5 +1,5 @@
-//! What a guest may call, one file for each interface of the contract, each function scoped to the attempt. Linked by hand, once for
-//! all components (`bindings.rs` says why).
+//! What a guest may call, one file for each interface of the contract, each function scoped to the attempt. Linked by hand, once
+//! for all components (`bindings.rs` says why).
 //!
 //! Every host call costs fuel, or a guest could keep the host at work for nearly nothing: computing in the guest is counted by the
 //! instruction, a host call would be one.

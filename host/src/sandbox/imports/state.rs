@@ -1,5 +1,6 @@
-//! The tenant's state as one attempt sees it: its own writes, and for the rest what it read first. Writes stay here until the attempt's
-//! outcome is committed, by others; reads are told with their versions, so that the one who commits can see whether they still hold.
+//! The tenant's state as one attempt sees it: its own writes, and for the rest what it read first. Writes stay here until the
+//! attempt's outcome is committed, by others; reads are told with their versions, so that the one who commits can see whether they
+//! still hold.
 
 use super::charge;
 use crate::sandbox::attempt::Attempt;

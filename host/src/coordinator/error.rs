@@ -1,0 +1,112 @@
+//! Why a plugin is not installed, a run not started, or not driven on.
+
+use crate::sandbox::{Refusal, StateError};
+use crate::store::StoreError;
+use crate::store::writer::WriterError;
+use amends_domain::digest::Digest;
+use amends_domain::id::{PluginName, RunId, SagaName};
+use amends_domain::payload::PAYLOAD_LEN_MAX;
+use amends_domain::run::Misfit;
+
+/// Why this host cannot go on with a run. The run itself is not harmed: it is open, and goes on where it is found next.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was written may not be durable.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
+    /// The tenant's state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The journal was not written by the rules of this release.
+    #[error("the journal does not make sense: {0}")]
+    Misfit(#[source] Misfit),
+    /// There is no such run, or its first fact is not its start.
+    #[error("{0} has no journal that begins with its start")]
+    NotAJournal(RunId),
+    /// A definition that the run is bound to is missing.
+    #[error("definition {0} is not stored")]
+    NoDefinition(Digest),
+    /// A stored definition cannot be read by this release.
+    #[error("definition {digest} cannot be read: {what}")]
+    Definition {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        what: String,
+    },
+    /// A component that the run is bound to is missing.
+    #[error("component {0} is not stored")]
+    NoComponent(Digest),
+    /// A component that the run is bound to is refused by this release.
+    #[error("component {digest} is refused: {refusal}")]
+    Refused {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The task that drove it is gone.
+    #[error("the task that drove the run ended: {0}")]
+    Gone(String),
+}
+
+/// Why a run is not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No such saga.
+    #[error("there is no saga `{0}`: apply it first")]
+    UnknownSaga(SagaName),
+    /// A plugin that the saga uses is not installed.
+    #[error("the saga uses plugin `{0}`, which is not installed")]
+    UnknownPlugin(PluginName),
+    /// The input is too long.
+    #[error("the input has {0} bytes: {PAYLOAD_LEN_MAX} are allowed")]
+    InputTooLong(usize),
+    /// The input is not JSON.
+    #[error("the input is not JSON: {0}")]
+    InputNotJson(#[source] serde_json::Error),
+    /// The idempotency key is empty or too long.
+    #[error("the idempotency key has {found} bytes: 1 to {limit} are allowed", found = .0, limit = super::START_KEY_LEN_MAX)]
+    KeyLength(usize),
+    /// The idempotency key was used for something else.
+    #[error("the idempotency key was used for {0} with another saga or input: use another key, or the same input")]
+    KeyReused(RunId),
+    /// The host cannot.
+    #[error(transparent)]
+    Host(#[from] DriveError),
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Host(error.into())
+    }
+}
+
+impl StartError {
+    /// The stable code for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownSaga(_) => "unknown_saga",
+            Self::UnknownPlugin(_) => "unknown_plugin",
+            Self::InputTooLong(_) => "input_too_long",
+            Self::InputNotJson(_) => "input_not_json",
+            Self::KeyLength(_) => "key_length",
+            Self::KeyReused(_) => "key_reused",
+            Self::Host(_) => "host",
+        }
+    }
+}
+
+/// Why a component is not installed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// What is wrong with it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The host cannot.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

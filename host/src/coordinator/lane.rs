@@ -1,0 +1,244 @@
+//! One lane of a tenant: the order in which its facts are queued. Runs are ahead of the disk, so what one of them wrote must be seen by
+//! the next before it is stored; both, and the places in the queue, are guarded by one lock that is held for microseconds.
+
+use super::error::{DriveError, StartError};
+use super::state::State;
+use crate::sandbox::StateValue;
+use crate::store::writer::{Append, Position, What, Writer};
+use crate::store::{SagaRow, Store, StoreError};
+use amends_domain::definition::Definition;
+use amends_domain::digest::Digest;
+use amends_domain::event::{Entry, Event, TenantEntry, TenantEvent, Write};
+use amends_domain::id::{Lane as LaneId, PluginName, RunId, SagaName, TenantId};
+use amends_domain::payload::Payload;
+use amends_domain::run::Run;
+use amends_domain::time::Timestamp;
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Mutex as Turns;
+
+/// Most start keys remembered beyond those that are not durable yet.
+const KEYS_MAX: usize = 65_536;
+
+/// All lanes that are in use.
+pub(super) struct Lanes {
+    store: Arc<dyn Store>,
+    writer: Arc<Writer>,
+    /// The highest version of any write of each tenant when the store was opened.
+    versions: HashMap<TenantId, u64>,
+    lanes: Mutex<HashMap<TenantId, Arc<Lane>>>,
+}
+
+impl Lanes {
+    pub(super) fn load(store: Arc<dyn Store>, writer: Arc<Writer>) -> Result<Self, StoreError> {
+        let versions = store.lanes()?.into_iter().map(|row| (row.tenant, row.state_version)).collect();
+        Ok(Self { store, writer, versions, lanes: Mutex::default() })
+    }
+
+    /// The lane of a tenant.
+    pub(super) fn of(&self, tenant: &TenantId) -> Result<Arc<Lane>, StoreError> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry(tenant.clone()).or_insert_with(|| {
+            let version = self.versions.get(tenant).copied().unwrap_or_default();
+            Arc::new(Lane::new(tenant.clone(), Arc::clone(&self.store), Arc::clone(&self.writer), version))
+        });
+        Ok(Arc::clone(lane))
+    }
+}
+
+/// A lane.
+#[derive(Debug)]
+pub(super) struct Lane {
+    tenant: TenantId,
+    store: Arc<dyn Store>,
+    writer: Arc<Writer>,
+    newest: Mutex<Newest>,
+    /// Whoever lost a race for the state takes turns, first come, first served: so that each gets through.
+    turns: Arc<Turns<()>>,
+}
+
+/// What is newer than the store, or the same.
+#[derive(Debug)]
+struct Newest {
+    state: State,
+    sagas: HashMap<SagaName, SagaRow>,
+    plugins: HashMap<PluginName, Digest>,
+    starts: HashMap<String, Start>,
+}
+
+/// A run that was started with a key.
+#[derive(Debug, Clone)]
+struct Start {
+    run: RunId,
+    saga: SagaName,
+    input: Digest,
+    position: Position,
+}
+
+/// What starting a run gave.
+pub(super) enum NewRun {
+    /// Its first fact is queued here.
+    At(Position),
+    /// Its key was used before, for this.
+    Existing(RunId),
+}
+
+/// How an attempt was settled.
+pub(super) enum Settled<T> {
+    /// It counts.
+    Counts(T),
+    /// Another run changed what it read: it must be repeated.
+    Conflict,
+}
+
+impl Lane {
+    fn new(tenant: TenantId, store: Arc<dyn Store>, writer: Arc<Writer>, version: u64) -> Self {
+        let state = State::new(tenant.clone(), Arc::clone(&store), version);
+        let newest = Newest { state, sagas: HashMap::new(), plugins: HashMap::new(), starts: HashMap::new() };
+        Self { tenant, store, writer, newest: Mutex::new(newest), turns: Arc::default() }
+    }
+
+    pub(super) fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    pub(super) fn turns(&self) -> &Arc<Turns<()>> {
+        &self.turns
+    }
+
+    /// Queues facts of a run that do not touch the state.
+    pub(super) fn append_run(&self, run: &Run, entries: Vec<Entry>) -> Position {
+        self.append(What::Run { run: run.id(), entries, head: run.head() })
+    }
+
+    /// Queues the end of an attempt, if what it read still holds. `fact` makes the fact of its versioned writes and brings the run up
+    /// to it.
+    pub(super) fn settle(
+        &self,
+        reads: &[(String, u64)],
+        writes: Vec<(String, Option<Payload>)>,
+        fact: impl FnOnce(Vec<Write>) -> Result<(RunId, Entry, amends_domain::run::RunHead), DriveError>,
+    ) -> Result<Settled<Position>, DriveError> {
+        let mut newest = self.newest();
+        if !newest.state.is_current(reads)? {
+            return Ok(Settled::Conflict);
+        }
+        let writes = newest.state.write(writes);
+        let (run, entry, head) = fact(writes.clone())?;
+        let position = self.append(What::Run { run, entries: vec![entry], head });
+        newest.state.queued(&writes, position, self.writer.durable_mark());
+        Ok(Settled::Counts(position))
+    }
+
+    /// Queues the start of a run, unless its key was used before.
+    pub(super) fn start(&self, run: &Run) -> Result<NewRun, StartError> {
+        let started = run.started();
+        let fact = || Entry { at: run.started_at(), event: Event::Started(Box::new(started.as_ref().clone())) };
+        let Some(key) = &started.key else { return Ok(NewRun::At(self.append_run(run, vec![fact()]))) };
+        let input = Digest::of(&started.input.0);
+        let mut newest = self.newest();
+        if let Some(before) = self.start_of_key(&newest, key)? {
+            let same = (&before.saga, before.input) == (&started.saga, input);
+            return if same { Ok(NewRun::Existing(before.run)) } else { Err(StartError::KeyReused(before.run)) };
+        }
+        let position = self.append_run(run, vec![fact()]);
+        newest.starts.insert(key.clone(), Start { run: run.id(), saga: started.saga.clone(), input, position });
+        if newest.starts.len() > KEYS_MAX {
+            let durable = self.writer.durable_mark();
+            newest.starts.retain(|_, start| start.position > durable);
+        }
+        Ok(NewRun::At(position))
+    }
+
+    fn start_of_key(&self, newest: &Newest, key: &str) -> Result<Option<Start>, StoreError> {
+        if let Some(start) = newest.starts.get(key) {
+            return Ok(Some(start.clone()));
+        }
+        let Some((run, input)) = self.store.run_of_key(&self.tenant, key)? else { return Ok(None) };
+        let head = self.store.run(&self.tenant, run)?;
+        Ok(head.map(|head| Start { run, saga: head.saga, input, position: Position::default() }))
+    }
+
+    /// The newest version of a saga.
+    pub(super) fn saga(&self, saga: &SagaName) -> Result<Option<SagaRow>, StoreError> {
+        self.saga_of(&self.newest(), saga)
+    }
+
+    fn saga_of(&self, newest: &Newest, saga: &SagaName) -> Result<Option<SagaRow>, StoreError> {
+        match newest.sagas.get(saga) {
+            Some(row) => Ok(Some(row.clone())),
+            None => self.store.saga(&self.tenant, saga),
+        }
+    }
+
+    /// Makes `definition` the newest version of its saga, unless it is already.
+    pub(super) fn apply(&self, definition: &Definition, at: Timestamp) -> Result<u32, StoreError> {
+        let mut newest = self.newest();
+        let before = self.saga_of(&newest, &definition.saga)?;
+        if let Some(row) = before.as_ref().filter(|row| row.definition == definition.digest) {
+            return Ok(row.version);
+        }
+        let row = SagaRow { version: before.map_or(0, |row| row.version) + 1, definition: definition.digest };
+        let version = row.version;
+        let event = TenantEvent::SagaApplied {
+            saga: definition.saga.clone(),
+            version,
+            definition: definition.digest,
+            document: definition.document.clone(),
+        };
+        self.append_tenant(event, at, Vec::new());
+        newest.sagas.insert(definition.saga.clone(), row);
+        Ok(version)
+    }
+
+    /// The component that a plugin's name means now.
+    pub(super) fn plugin(&self, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
+        self.plugin_of(&self.newest(), plugin)
+    }
+
+    fn plugin_of(&self, newest: &Newest, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
+        match newest.plugins.get(plugin) {
+            Some(digest) => Ok(Some(*digest)),
+            None => self.store.plugin(&self.tenant, plugin),
+        }
+    }
+
+    /// Makes a component what the plugin's name means, unless it is already.
+    pub(super) fn install(&self, plugin: &PluginName, digest: Digest, component: Bytes, at: Timestamp) -> Result<(), StoreError> {
+        let mut newest = self.newest();
+        if self.plugin_of(&newest, plugin)? != Some(digest) {
+            let size = component.len() as u64;
+            let event = TenantEvent::PluginInstalled { plugin: plugin.clone(), component: digest, size };
+            self.append_tenant(event, at, vec![(digest, component)]);
+            newest.plugins.insert(plugin.clone(), digest);
+        }
+        Ok(())
+    }
+
+    /// Queues writes that no run made.
+    pub(super) fn write_state(&self, values: Vec<(String, Option<Payload>)>, at: Timestamp) -> Position {
+        let mut newest = self.newest();
+        let writes = newest.state.write(values);
+        let position = self.append_tenant(TenantEvent::StateWritten { writes: writes.clone() }, at, Vec::new());
+        newest.state.queued(&writes, position, self.writer.durable_mark());
+        position
+    }
+
+    /// A value of the state as of now, durable or not.
+    pub(super) fn read_state(&self, key: &str) -> Result<Option<StateValue>, StoreError> {
+        self.newest().state.get(key)
+    }
+
+    fn append_tenant(&self, event: TenantEvent, at: Timestamp, components: Vec<(Digest, Bytes)>) -> Position {
+        self.append(What::Tenant { entries: vec![TenantEntry { at, event }], components })
+    }
+
+    fn append(&self, what: What) -> Position {
+        self.writer.append(Append { tenant: self.tenant.clone(), lane: LaneId(0), what })
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

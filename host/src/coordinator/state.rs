@@ -1,0 +1,121 @@
+//! The state of one tenant as the runs under way see it: what is stored, and over it what is queued to be. Optimistic: an attempt notes
+//! which version of each key it read; if any of them has changed when it ends, it never happened and is repeated. (Kung & Robinson 1981,
+//! "On optimistic methods for concurrency control".)
+
+use super::lane::Lane;
+use crate::sandbox::{StateAccess, StateError, StateValue};
+use crate::store::writer::Position;
+use crate::store::{Store, StoreError};
+use amends_domain::event::Write;
+use amends_domain::id::TenantId;
+use amends_domain::payload::Payload;
+use futures_util::future::{BoxFuture, ready};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Most keys kept in memory beyond those that are not durable yet.
+const KEYS_MAX: usize = 16_384;
+/// Most bytes of their values: 64 MiB.
+const BYTES_MAX: usize = 64 << 20;
+
+/// The newest values. A lane's lock guards it.
+#[derive(Debug)]
+pub(super) struct State {
+    tenant: TenantId,
+    store: Arc<dyn Store>,
+    values: HashMap<String, Newest>,
+    bytes: usize,
+    /// The version of the newest write.
+    version: u64,
+}
+
+/// The newest value of a key.
+#[derive(Debug, Clone)]
+struct Newest {
+    /// Of the write that made it; 0 if there never was one.
+    version: u64,
+    /// None: there is no such key.
+    value: Option<Payload>,
+    /// Where the write stands in the queue.
+    position: Position,
+}
+
+impl State {
+    pub(super) fn new(tenant: TenantId, store: Arc<dyn Store>, version: u64) -> Self {
+        Self { tenant, store, values: HashMap::new(), bytes: 0, version }
+    }
+
+    /// The value of a key now.
+    pub(super) fn get(&mut self, key: &str) -> Result<Option<StateValue>, StoreError> {
+        let newest = self.newest(key)?;
+        Ok(newest.value.map(|value| StateValue { version: newest.version, value }))
+    }
+
+    /// Whether everything that an attempt read is still so. `reads`: keys and versions, 0 where there was no such key.
+    pub(super) fn is_current(&mut self, reads: &[(String, u64)]) -> Result<bool, StoreError> {
+        for (key, version) in reads {
+            if self.get(key)?.map_or(0, |value| value.version) != *version {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives each write its version. They count from here on; [`State::queued`] says where they stand.
+    pub(super) fn write(&mut self, writes: Vec<(String, Option<Payload>)>) -> Vec<Write> {
+        let versioned = writes.into_iter().map(|(key, value)| {
+            self.version += 1;
+            Write { key, version: self.version, value }
+        });
+        versioned.collect()
+    }
+
+    /// Notes that `writes` were queued at `position`, `durable` being on disk.
+    pub(super) fn queued(&mut self, writes: &[Write], position: Position, durable: Position) {
+        for write in writes {
+            self.keep(&write.key, Newest { version: write.version, value: write.value.clone(), position });
+        }
+        self.trim(durable);
+    }
+
+    fn newest(&mut self, key: &str) -> Result<Newest, StoreError> {
+        if let Some(newest) = self.values.get(key) {
+            return Ok(newest.clone());
+        }
+        let stored = self.store.state(&self.tenant, key)?;
+        let (version, value) = stored.map_or((0, None), |stored| (stored.version, Some(stored.value)));
+        let newest = Newest { version, value, position: Position::default() };
+        self.keep(key, newest.clone());
+        Ok(newest)
+    }
+
+    fn keep(&mut self, key: &str, newest: Newest) {
+        self.bytes += key.len() + newest.len();
+        if let Some(older) = self.values.insert(key.to_owned(), newest) {
+            self.bytes -= key.len() + older.len();
+        }
+    }
+
+    /// Forgets what can be read from the store again, when there is too much.
+    fn trim(&mut self, durable: Position) {
+        if self.values.len() > KEYS_MAX || self.bytes > BYTES_MAX {
+            self.values.retain(|_, newest| newest.position > durable);
+            self.bytes = self.values.iter().map(|(key, newest)| key.len() + newest.len()).sum();
+        }
+    }
+}
+
+impl Newest {
+    fn len(&self) -> usize {
+        self.value.as_ref().map_or(0, Payload::len)
+    }
+}
+
+/// What a guest reads the state through.
+pub(super) struct Handle(pub(super) Arc<Lane>);
+
+impl StateAccess for Handle {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StateValue>, StateError>> {
+        Box::pin(ready(self.0.read_state(key).map_err(|error| StateError(Box::new(error)))))
+    }
+}

@@ -82,6 +82,5 @@ pub(super) fn plugins(definition: &Definition) -> BTreeSet<PluginName> {
 /// The handlers of a plugin: those of its manifest, or the one that is named like it.
 pub(super) fn manifest(plugin: &PluginName, description: Description) -> Result<Manifest, Refusal> {
     let single = || Manifest::single(plugin.as_str().parse().expect("a plugin's name is a name"));
-    let handlers = description.handlers.map(|handlers| Manifest { handlers: handlers.into_iter().map(|h| amends_domain::plugin::Handler { name: h.name, input: h.input, output: h.output, compensates: h.compensates, doc: h.doc.unwrap_or_default() }).collect() });
-    Ok(handlers.unwrap_or_else(single))
+    Ok(description.manifest.unwrap_or_else(single))
 }

@@ -1,0 +1,37 @@
+//! What the tests share: where things are, and a host in this process over a directory that goes away.
+
+mod host;
+
+pub use host::{Host, payload};
+
+use std::path::PathBuf;
+
+/// The root of the checkout.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the checkout").to_owned()
+}
+
+/// Where cargo puts what it builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The component of a plugin of `plugins/`.
+///
+/// # Panics
+/// If it is not built.
+pub fn guest(plugin: &str) -> PathBuf {
+    let path = target().join("guests").join(format!("{plugin}.wasm"));
+    assert!(path.exists(), "{} is not built: run `cargo xtask guests`", path.display());
+    path
+}
+
+/// The `amends` binary that lies beside this test.
+///
+/// # Panics
+/// If it is not built.
+pub fn amends() -> PathBuf {
+    let path = target().join("release/amends");
+    assert!(path.exists(), "{} is not built: run `cargo build --release`", path.display());
+    path
+}

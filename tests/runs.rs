@@ -1,0 +1,151 @@
+//! Runs of the order plugin through coordinator, sandbox and store: each way in which a step can end, what is taken back, and what the
+//! journal says.
+
+use amends_domain::event::{Direction, Ending, Event, Halt, Outcome};
+use amends_domain::run::{Phase, Run, StepStatus};
+use harness::{Host, guest, root};
+use serde_json::{Value, json};
+
+const SAGA: &str = "order.fulfillment";
+
+fn host(directory: &tempfile::TempDir) -> Host {
+    let host = Host::open(directory.path(), 2).expect("a new directory opens");
+    host.install("orders", &guest("orders")).expect("the plugin is right");
+    let example = root().join("examples/order-fulfillment");
+    let document = std::fs::read_to_string(example.join("saga.yaml")).expect("the example is there");
+    // Quick retries, so that nobody waits; and fuel for longer than the clock allows, so that a wait ends by the clock.
+    let quick = document.replace("initial: 200ms", "initial: 1ms").replace("jitter: 20ms", "jitter: 0ms").replace("timeout: 2s", "timeout: 300ms");
+    assert_ne!(quick, document);
+    host.apply(&quick).expect("the example is right");
+    let state = std::fs::read_to_string(example.join("state.json")).expect("the example is there");
+    host.write_state(&serde_json::from_str(&state).expect("JSON")).expect("state is written");
+    host
+}
+
+fn input(rehearse: Value) -> Value {
+    let path = root().join("examples/order-fulfillment/inputs/good.json");
+    let mut input: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("the example is there")).expect("JSON");
+    input["rehearse"] = rehearse;
+    input
+}
+
+fn outcome(run: &Run) -> Outcome {
+    match run.phase() {
+        Phase::Ended(ended) => ended.outcome,
+        Phase::Forward | Phase::Backward(_) => panic!("the run has not ended"),
+    }
+}
+
+fn statuses(run: &Run) -> Vec<StepStatus> {
+    run.steps().map(|(_, step)| step.status()).collect()
+}
+
+fn state(host: &Host) -> Vec<(String, Value)> {
+    let rows = host.coordinator.store().states(&host.tenant, None, 1000).expect("the store reads");
+    rows.into_iter().map(|(key, value)| (key, value.value.json().expect("JSON"))).collect()
+}
+
+#[test]
+fn a_good_order_succeeds_and_its_books_say_so() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let host = host(&directory);
+    let before = state(&host);
+    let run = host.run(SAGA, &input(json!({}))).expect("the run ends");
+    assert_eq!((outcome(&run), statuses(&run)), (Outcome::Succeeded, vec![StepStatus::Completed; 3]));
+    assert_ne!(state(&host), before);
+}
+
+/// Each case: what goes wrong in the third step, how its attempts end, how the run ends.
+#[test]
+fn whatever_goes_wrong_in_the_last_step_the_others_are_taken_back() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let host = host(&directory);
+    let before = state(&host);
+    let halted = |halt, count| vec![format!("{halt:?}"); count];
+    for (mishap, endings, status) in [
+        (json!("reject"), vec!["Rejected".to_owned()], StepStatus::CompensationNotNeeded),
+        (json!({"unavailable": {"attempts": 9}}), vec!["Unavailable".to_owned(); 3], StepStatus::CompensationNotNeeded),
+        (json!({"uncertain": {"attempts": 9}}), vec!["Uncertain".to_owned(); 3], StepStatus::Compensated),
+        (json!({"trap": {"attempts": 9}}), halted(Halt::Trap, 3), StepStatus::CompensationNotNeeded),
+        (json!("loop"), halted(Halt::OutOfFuel, 3), StepStatus::CompensationNotNeeded),
+        (json!("eat_memory"), halted(Halt::OutOfMemory, 3), StepStatus::CompensationNotNeeded),
+        (json!("flood"), halted(Halt::Oversized, 3), StepStatus::CompensationNotNeeded),
+    ] {
+        let run = host.run(SAGA, &input(json!({"create-shipment": {"execute": mishap}}))).expect("the run ends");
+        assert_eq!(attempts(&host, &run, Direction::Forward), endings, "{mishap}");
+        assert_eq!(outcome(&run), Outcome::Compensated, "{mishap}");
+        assert_eq!(statuses(&run), [StepStatus::Compensated, StepStatus::Compensated, status], "{mishap}");
+        assert_eq!(state(&host), before, "{mishap} left something behind");
+    }
+}
+
+#[test]
+fn a_step_that_waits_ends_by_the_clock() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let host = host(&directory);
+    let example = std::fs::read_to_string(root().join("examples/order-fulfillment/saga.yaml")).expect("the example is there");
+    let patient = example.replace("fuel: 100000000", "fuel: 1000000000000").replace("timeout: 2s", "timeout: 100ms").replace("initial: 200ms", "initial: 1ms");
+    host.apply(&patient).expect("the example is right");
+    let run = host.run(SAGA, &input(json!({"create-shipment": {"execute": "wait"}}))).expect("the run ends");
+    assert_eq!(attempts(&host, &run, Direction::Forward), vec!["Timeout"; 3]);
+    assert_eq!(outcome(&run), Outcome::Compensated);
+}
+
+#[test]
+fn a_step_that_fails_at_first_succeeds_in_the_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let host = host(&directory);
+    for (mishap, ending) in [(json!({"trap": {"attempts": 2}}), "Trap"), (json!({"unavailable": {"attempts": 2}}), "Unavailable")] {
+        let run = host.run(SAGA, &input(json!({"charge-payment": {"execute": mishap}}))).expect("the run ends");
+        assert_eq!(outcome(&run), Outcome::Succeeded);
+        assert_eq!(run.steps().nth(1).expect("three steps").1.forward.attempts, 3);
+        assert_eq!(attempts(&host, &run, Direction::Forward), [ending, ending]);
+    }
+}
+
+#[test]
+fn a_compensation_that_fails_for_ever_leaves_the_run_stuck_and_the_others_done() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let host = host(&directory);
+    let rehearse = json!({"create-shipment": {"execute": "reject"}, "charge-payment": {"compensate": {"unavailable": {"attempts": 9}}}});
+    let run = host.run(SAGA, &input(rehearse)).expect("the run ends");
+    assert_eq!(outcome(&run), Outcome::Stuck);
+    assert_eq!(statuses(&run), [StepStatus::Compensated, StepStatus::CompensationFailed, StepStatus::CompensationNotNeeded]);
+    assert_eq!(attempts(&host, &run, Direction::Backward), vec!["Unavailable"; 3]);
+}
+
+#[test]
+fn many_runs_over_the_same_stock_lose_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let host = host(&directory);
+    let total = |state: &[(String, Value)], prefix: &str, fields: &[&str]| -> u64 {
+        let rows = state.iter().filter(|(key, _)| key.starts_with(prefix));
+        rows.map(|(_, value)| fields.iter().filter_map(|field| value[field].as_u64()).sum::<u64>()).sum()
+    };
+    let stock = |state: &[(String, Value)]| total(state, "stock/", &["available", "reserved", "shipped"]);
+    let money = |state: &[(String, Value)]| total(state, "account/", &["balance_cents"]) + total(state, "revenue", &["balance_cents"]);
+    let before = state(&host);
+    let inputs = (0..60).map(|n| input(if n % 3 == 0 { json!({"create-shipment": {"execute": "reject"}}) } else { json!({}) }));
+    let runs = host.block_on(async { futures_util::future::join_all(inputs.map(|input| async { host.drive(SAGA, &{ input }).await })).await });
+    let outcomes: Vec<_> = runs.iter().map(|run| outcome(run.as_ref().expect("the run ends"))).collect();
+    assert!(outcomes.contains(&Outcome::Succeeded) && outcomes.contains(&Outcome::Compensated), "{outcomes:?}");
+    let after = state(&host);
+    assert_eq!((stock(&after), money(&after)), (stock(&before), money(&before)));
+    let reserved = total(&after, "stock/", &["reserved"]);
+    assert_eq!(reserved, 0, "no order is under way");
+}
+
+/// The bad endings of a run's attempts in one direction, in order.
+fn attempts(host: &Host, run: &Run, direction: Direction) -> Vec<String> {
+    let journal = host.journal(run.id()).expect("the journal is stored");
+    let ended = journal.into_iter().filter_map(|entry| match entry.event {
+        Event::AttemptEnded(ended) if ended.attempt.direction == direction => Some(ended.ending),
+        _ => None,
+    });
+    let bad = ended.filter_map(|ending| match ending {
+        Ending::Ok { .. } => None,
+        Ending::Failed { failure, .. } => Some(format!("{failure:?}")),
+        Ending::Halted { halt, .. } => Some(format!("{halt:?}")),
+    });
+    bad.collect()
+}

@@ -10,6 +10,7 @@ use amends_domain::event::{Direction, Ending, Failure, Halt, LogLevel};
 use amends_domain::id::{HandlerName, RunId, SagaName, StepId, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::time::{Span, Timestamp};
+use harness::small_guest as guest;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,16 +28,6 @@ const LIMITS: Limits = Limits { fuel: 100_000_000, timeout: Span(20_000), memory
 
 fn sandbox(attempts_max: u32) -> Sandbox {
     Sandbox::new(SandboxSettings { attempts_max, components_max: 16, code_len_max: 64 << 20 }).expect("this machine runs guests")
-}
-
-/// The component around the guest in `guests/<name>.wat`.
-fn guest(name: &str) -> Vec<u8> {
-    let read = |name: &str| {
-        let path = format!("{}/guests/{name}.wat", env!("CARGO_MANIFEST_DIR"));
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-    };
-    let text = read("frame").replace("(;guest;)", &read(name));
-    wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 async fn load(sandbox: &Sandbox, bytes: Vec<u8>) -> Arc<Component> {

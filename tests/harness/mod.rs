@@ -35,3 +35,16 @@ pub fn amends() -> PathBuf {
     assert!(path.exists(), "{} is not built: run `cargo build --release`", path.display());
     path
 }
+
+/// A component of a few dozen bytes of code: the frame in `guests/frame.wat` around `guests/<name>.wat`.
+///
+/// # Panics
+/// If there is no such guest, or it is not WebAssembly text.
+pub fn small_guest(name: &str) -> Vec<u8> {
+    let read = |name: &str| {
+        let path = format!("{}/guests/{name}.wat", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let text = read("frame").replace("(;guest;)", &read(name));
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}

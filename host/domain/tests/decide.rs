@@ -114,7 +114,8 @@ fn an_output_that_cannot_be_made_does_not_take_the_work_back() {
 fn retries_wait_longer_each_time_and_as_long_as_the_guest_asks() {
     let mut story = Story::new(TWO, r#"{"x":1}"#);
     let due = |span| Timestamp(BEGIN.0 + span);
-    let until = |orders: &[Command]| orders.iter().find_map(|c| if let Command::WaitUntil(until) = c { Some(*until) } else { None });
+    let until =
+        |orders: &[Command]| orders.iter().find_map(|c| if let Command::WaitUntil(until) = c { Some(*until) } else { None });
     story.attempt(unavailable(None));
     assert_eq!(until(&story.orders()), Some(due(100)));
     story.now = due(99);
@@ -138,7 +139,8 @@ fn the_deadline_turns_the_run_around_but_lets_what_runs_end() {
     story.now = BEGIN.plus(Span(10_000));
     assert_eq!(story.orders(), [], "nothing is taken back while an attempt forward runs");
     assert_eq!(story.run.phase(), &Phase::Backward(Cause::DeadlinePassed));
-    let ended = AttemptEnded { attempt: second.attempt, ending: ok("{}"), spent: Spent::default(), log: Vec::new(), writes: Vec::new() };
+    let ended =
+        AttemptEnded { attempt: second.attempt, ending: ok("{}"), spent: Spent::default(), log: Vec::new(), writes: Vec::new() };
     story.note(Event::AttemptEnded(Box::new(ended)));
     for step in [1, 0] {
         let orders = story.orders();
@@ -185,7 +187,13 @@ fn requests_with_a_safe_method_raise_no_doubt_and_others_do() {
             story.note(Event::EffectAnswered { attempt, call: 1, status: 200, response: None });
         }
         let shown = format!("{method} {answered} {ending:?}");
-        story.note(Event::AttemptEnded(Box::new(AttemptEnded { attempt, ending, spent: Spent::default(), log: Vec::new(), writes: Vec::new() })));
+        story.note(Event::AttemptEnded(Box::new(AttemptEnded {
+            attempt,
+            ending,
+            spent: Spent::default(),
+            log: Vec::new(),
+            writes: Vec::new(),
+        })));
         assert_eq!(story.run.step(StepIndex(0)).doubt, doubt, "{shown}");
     }
 }

@@ -24,7 +24,7 @@ const DAY: Span = Span(24 * HOUR.0);
 const MEMORY_MIN: ByteSize = ByteSize::kib(64);
 const MEMORY_MAX: ByteSize = ByteSize::gib(4);
 
-/// What a step gets that says nothing of its own. Written out in `docs` and in `saga-contract`: a change here is a new contract.
+/// What a step gets that says nothing of its own. Written out in `docs/definition.md`: sagas rely on it.
 const RETRY: Retry = Retry { attempts: 3, initial: Span(1000), max: Span(10_000), factor_thousandths: 2000, jitter: Span(100) };
 const LIMITS: Limits = Limits { fuel: 1_000_000_000, timeout: Span(10_000), memory: 64 << 20 };
 
@@ -379,5 +379,24 @@ output: "${"
             let error = read(text).map(|_| ()).expect_err(text).to_string();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    /// The published schema and this reader must know the same fields.
+    #[test]
+    fn the_published_schema_has_the_fields_that_are_read() {
+        let schema: Value = serde_json::from_str(include_str!("../../../../docs/saga.schema.json")).expect("JSON");
+        let fields = |pointer: &str| {
+            let properties = schema.pointer(pointer).and_then(Value::as_object).unwrap_or_else(|| panic!("no {pointer}"));
+            properties.keys().cloned().collect::<std::collections::BTreeSet<_>>()
+        };
+        let known = |names: &[&str]| names.iter().map(ToString::to_string).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(fields("/properties"), known(SAGA_FIELDS));
+        assert_eq!(fields("/$defs/policy/properties/retry/properties"), known(RETRY_FIELDS));
+        assert_eq!(fields("/$defs/policy/properties/limits/properties"), known(LIMIT_FIELDS));
+        let step = &fields("/$defs/step/properties") | &fields("/$defs/policy/properties");
+        assert_eq!(step, known(STEP_FIELDS));
+        assert_eq!(schema.pointer("/properties/steps/maxItems"), Some(&Value::from(STEPS_MAX)));
+        assert_eq!(schema.pointer("/$defs/policy/properties/retry/properties/attempts/maximum"), Some(&Value::from(ATTEMPTS_MAX)));
+        assert_eq!(schema.pointer("/$defs/policy/properties/limits/properties/fuel/maximum"), Some(&Value::from(FUEL_MAX)));
     }
 }

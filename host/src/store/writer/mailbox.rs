@@ -323,6 +323,18 @@ mod tests {
     }
 
     #[test]
+    fn closing_commits_the_rest_and_abandoning_does_not() {
+        for (phase, urge) in [(Phase::Open, Urge::Soon), (Phase::Closing, Urge::Now), (Phase::Abandoned, Urge::End)] {
+            let mut mailbox = filled(&[(1, 0)]);
+            mailbox.leave(phase);
+            assert_eq!(mailbox.urge(), urge);
+        }
+        let mut mailbox = filled(&[]);
+        mailbox.leave(Phase::Closing);
+        assert_eq!(mailbox.urge(), Urge::End);
+    }
+
+    #[test]
     fn after_the_end_the_first_reason_is_told_and_nothing_is_kept() {
         let mut mailbox = filled(&[(1, 0)]);
         let waiting = mailbox.wait_for(Position(1));

@@ -14,7 +14,10 @@ fn host(directory: &tempfile::TempDir) -> Host {
     let example = root().join("examples/order-fulfillment");
     let document = std::fs::read_to_string(example.join("saga.yaml")).expect("the example is there");
     // Quick retries, so that nobody waits; and fuel for longer than the clock allows, so that a wait ends by the clock.
-    let quick = document.replace("initial: 200ms", "initial: 1ms").replace("jitter: 20ms", "jitter: 0ms").replace("timeout: 2s", "timeout: 300ms");
+    let quick = document
+        .replace("initial: 200ms", "initial: 1ms")
+        .replace("jitter: 20ms", "jitter: 0ms")
+        .replace("timeout: 2s", "timeout: 300ms");
     assert_ne!(quick, document);
     host.apply(&quick).expect("the example is right");
     let state = std::fs::read_to_string(example.join("state.json")).expect("the example is there");
@@ -84,7 +87,10 @@ fn a_step_that_waits_ends_by_the_clock() {
     let directory = tempfile::tempdir().expect("a directory");
     let host = host(&directory);
     let example = std::fs::read_to_string(root().join("examples/order-fulfillment/saga.yaml")).expect("the example is there");
-    let patient = example.replace("fuel: 100000000", "fuel: 1000000000000").replace("timeout: 2s", "timeout: 100ms").replace("initial: 200ms", "initial: 1ms");
+    let patient = example
+        .replace("fuel: 100000000", "fuel: 1000000000000")
+        .replace("timeout: 2s", "timeout: 100ms")
+        .replace("initial: 200ms", "initial: 1ms");
     host.apply(&patient).expect("the example is right");
     let run = host.run(SAGA, &input(json!({"create-shipment": {"execute": "wait"}}))).expect("the run ends");
     assert_eq!(attempts(&host, &run, Direction::Forward), vec!["Timeout"; 3]);
@@ -107,7 +113,8 @@ fn a_step_that_fails_at_first_succeeds_in_the_end() {
 fn a_compensation_that_fails_for_ever_leaves_the_run_stuck_and_the_others_done() {
     let directory = tempfile::tempdir().expect("a directory");
     let host = host(&directory);
-    let rehearse = json!({"create-shipment": {"execute": "reject"}, "charge-payment": {"compensate": {"unavailable": {"attempts": 9}}}});
+    let rehearse =
+        json!({"create-shipment": {"execute": "reject"}, "charge-payment": {"compensate": {"unavailable": {"attempts": 9}}}});
     let run = host.run(SAGA, &input(rehearse)).expect("the run ends");
     assert_eq!(outcome(&run), Outcome::Stuck);
     assert_eq!(statuses(&run), [StepStatus::Compensated, StepStatus::CompensationFailed, StepStatus::CompensationNotNeeded]);
@@ -123,10 +130,12 @@ fn many_runs_over_the_same_stock_lose_nothing() {
         rows.map(|(_, value)| fields.iter().filter_map(|field| value[field].as_u64()).sum::<u64>()).sum()
     };
     let stock = |state: &[(String, Value)]| total(state, "stock/", &["available", "reserved", "shipped"]);
-    let money = |state: &[(String, Value)]| total(state, "account/", &["balance_cents"]) + total(state, "revenue", &["balance_cents"]);
+    let money =
+        |state: &[(String, Value)]| total(state, "account/", &["balance_cents"]) + total(state, "revenue", &["balance_cents"]);
     let before = state(&host);
     let inputs = (0..60).map(|n| input(if n % 3 == 0 { json!({"create-shipment": {"execute": "reject"}}) } else { json!({}) }));
-    let runs = host.block_on(async { futures_util::future::join_all(inputs.map(|input| async { host.drive(SAGA, &{ input }).await })).await });
+    let runs = host
+        .block_on(async { futures_util::future::join_all(inputs.map(|input| async { host.drive(SAGA, &{ input }).await })).await });
     let outcomes: Vec<_> = runs.iter().map(|run| outcome(run.as_ref().expect("the run ends"))).collect();
     assert!(outcomes.contains(&Outcome::Succeeded) && outcomes.contains(&Outcome::Compensated), "{outcomes:?}");
     let after = state(&host);

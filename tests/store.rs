@@ -107,8 +107,8 @@ fn a_journal_is_read_back_over_many_records() {
 
 #[test]
 fn a_value_gives_way_to_a_higher_version_only() {
-    type Versioned<'a> = (u64, Option<&'a str>);
-    let cases: [(&[Versioned<'static>], Option<(u64, &str)>); 6] = [
+    type Case<'a> = (&'a [(u64, Option<&'static str>)], Option<(u64, &'a str)>);
+    let cases: [Case<'_>; 6] = [
         (&[(1, Some("1"))], Some((1, "1"))),
         (&[(1, Some("1")), (2, Some("2"))], Some((2, "2"))),
         (&[(2, Some("2")), (1, Some("1"))], Some((2, "2"))),

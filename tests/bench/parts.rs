@@ -86,7 +86,11 @@ fn walk(definition: &Arc<Definition>) -> Vec<Entry> {
     let started = started(definition);
     let mut run = Run::new(RunId(1), Arc::clone(definition), Arc::new(started.clone()), at);
     let mut journal = vec![Entry { at, event: Event::Started(Box::new(started)) }];
-    let outputs = [r#"{"sku":"lamp","quantity":1,"total":10}"#, r#"{"charge":"charge/run/step","amount":10}"#, r#"{"id":"shipment/run/step","country":"DE"}"#];
+    let outputs = [
+        r#"{"sku":"lamp","quantity":1,"total":10}"#,
+        r#"{"charge":"charge/run/step","amount":10}"#,
+        r#"{"id":"shipment/run/step","country":"DE"}"#,
+    ];
     loop {
         let commands = decide(&run, at);
         if commands.is_empty() {

@@ -27,23 +27,23 @@ pub(super) struct Lanes {
     writer: Arc<Writer>,
     /// The highest version of any write of each tenant when the store was opened.
     versions: HashMap<TenantId, u64>,
-    lanes: Mutex<HashMap<TenantId, Arc<Lane>>>,
+    in_use: Mutex<HashMap<TenantId, Arc<Lane>>>,
 }
 
 impl Lanes {
     pub(super) fn load(store: Arc<dyn Store>, writer: Arc<Writer>) -> Result<Self, StoreError> {
         let versions = store.lanes()?.into_iter().map(|row| (row.tenant, row.state_version)).collect();
-        Ok(Self { store, writer, versions, lanes: Mutex::default() })
+        Ok(Self { store, writer, versions, in_use: Mutex::default() })
     }
 
     /// The lane of a tenant.
-    pub(super) fn of(&self, tenant: &TenantId) -> Result<Arc<Lane>, StoreError> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn of(&self, tenant: &TenantId) -> Arc<Lane> {
+        let mut lanes = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = lanes.entry(tenant.clone()).or_insert_with(|| {
             let version = self.versions.get(tenant).copied().unwrap_or_default();
             Arc::new(Lane::new(tenant.clone(), Arc::clone(&self.store), Arc::clone(&self.writer), version))
         });
-        Ok(Arc::clone(lane))
+        Arc::clone(lane)
     }
 }
 

@@ -122,11 +122,16 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`InstallError`] says what is wrong with it.
-    pub async fn install(&self, tenant: &TenantId, plugin: &PluginName, component: bytes::Bytes) -> Result<Installed, InstallError> {
+    pub async fn install(
+        &self,
+        tenant: &TenantId,
+        plugin: &PluginName,
+        component: bytes::Bytes,
+    ) -> Result<Installed, InstallError> {
         let digest = Digest::of(&component);
         let description = self.parts.sandbox.inspect(component.clone()).await?;
-        let manifest = registry::manifest(plugin, description)?;
-        self.parts.lanes.of(tenant)?.install(plugin, digest, component, self.parts.clock.now())?;
+        let manifest = registry::manifest(plugin, description);
+        self.parts.lanes.of(tenant).install(plugin, digest, component, self.parts.clock.now())?;
         Ok(Installed { digest, manifest })
     }
 
@@ -135,10 +140,10 @@ impl Coordinator {
     /// # Errors
     /// [`InstallError`] if its component is not what it was when it was installed.
     pub async fn installed(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Manifest>, InstallError> {
-        let Some(digest) = self.parts.lanes.of(tenant)?.plugin(plugin)? else { return Ok(None) };
+        let Some(digest) = self.parts.lanes.of(tenant).plugin(plugin)? else { return Ok(None) };
         let Some(component) = self.parts.store.component(digest)? else { return Ok(None) };
         let description = self.parts.sandbox.inspect(component).await?;
-        Ok(Some(registry::manifest(plugin, description)?))
+        Ok(Some(registry::manifest(plugin, description)))
     }
 
     /// Makes a definition the newest version of its saga and gives the version. Applying the newest one again changes nothing.
@@ -147,7 +152,7 @@ impl Coordinator {
     /// What the store says.
     pub fn apply(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, StoreError> {
         self.parts.registry.keep(definition);
-        self.parts.lanes.of(tenant)?.apply(definition, self.parts.clock.now())
+        self.parts.lanes.of(tenant).apply(definition, self.parts.clock.now())
     }
 
     /// Writes values into the tenant's state from outside any run; none removes the key.
@@ -155,7 +160,7 @@ impl Coordinator {
     /// # Errors
     /// [`DriveError`] if it is not known whether they are durable.
     pub async fn write_state(&self, tenant: &TenantId, values: Vec<(String, Option<Payload>)>) -> Result<(), DriveError> {
-        let position = self.parts.lanes.of(tenant)?.write_state(values, self.parts.clock.now());
+        let position = self.parts.lanes.of(tenant).write_state(values, self.parts.clock.now());
         Ok(self.parts.gate.leave(position).await?)
     }
 
@@ -169,7 +174,7 @@ impl Coordinator {
         check_start(&start)?;
         let parts = &self.parts;
         parts.writer.room().await.map_err(DriveError::from)?;
-        let lane = parts.lanes.of(&start.tenant)?;
+        let lane = parts.lanes.of(&start.tenant);
         let row = lane.saga(&start.saga)?.ok_or_else(|| StartError::UnknownSaga(start.saga.clone()))?;
         let definition = parts.registry.definition(&start.tenant, row.definition)?;
         let mut components = Vec::new();
@@ -201,7 +206,7 @@ impl Coordinator {
         }
         let adopted = Entry { at: parts.clock.now(), event: Event::Adopted };
         run.apply(&adopted).map_err(DriveError::Misfit)?;
-        let lane = parts.lanes.of(tenant)?;
+        let lane = parts.lanes.of(tenant);
         let position = lane.append_run(&run, vec![adopted]);
         Ok(Some(self.drive(lane, run, position)))
     }
@@ -211,7 +216,9 @@ impl Coordinator {
     /// # Errors
     /// [`DriveError`] if its definition is not there or a fact does not fit.
     pub fn replay(&self, tenant: &TenantId, run: RunId, journal: &[Entry]) -> Result<Run, DriveError> {
-        let Some(Event::Started(started)) = journal.first().map(|entry| &entry.event) else { return Err(DriveError::NotAJournal(run)) };
+        let Some(Event::Started(started)) = journal.first().map(|entry| &entry.event) else {
+            return Err(DriveError::NotAJournal(run));
+        };
         let definition = self.parts.registry.definition(tenant, started.definition)?;
         Run::of_journal(run, definition, journal).map_err(DriveError::Misfit)
     }

@@ -1,7 +1,7 @@
 //! Definitions and components, ready to use. Both are named by digest and never change, so what is here is never stale.
 
 use super::error::DriveError;
-use crate::sandbox::{Component, Description, Refusal, Sandbox};
+use crate::sandbox::{Component, Description, Sandbox};
 use crate::store::Store;
 use amends_domain::definition::{Definition, read};
 use amends_domain::digest::Digest;
@@ -80,7 +80,7 @@ pub(super) fn plugins(definition: &Definition) -> BTreeSet<PluginName> {
 }
 
 /// The handlers of a plugin: those of its manifest, or the one that is named like it.
-pub(super) fn manifest(plugin: &PluginName, description: Description) -> Result<Manifest, Refusal> {
+pub(super) fn manifest(plugin: &PluginName, description: Description) -> Manifest {
     let single = || Manifest::single(plugin.as_str().parse().expect("a plugin's name is a name"));
-    Ok(description.manifest.unwrap_or_else(single))
+    description.manifest.unwrap_or_else(single)
 }

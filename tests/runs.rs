@@ -1,7 +1,9 @@
 //! Runs of the order plugin through coordinator, sandbox and store: each way in which a step can end, what is taken back, and what the
 //! journal says.
 
+use amends::coordinator::{StartError, StartRun, StartedRun};
 use amends_domain::event::{Direction, Ending, Event, Halt, Outcome};
+use amends_domain::payload::Payload;
 use amends_domain::run::{Phase, Run, StepStatus};
 use harness::{Host, guest, root};
 use serde_json::{Value, json};
@@ -142,6 +144,64 @@ fn many_runs_over_the_same_stock_lose_nothing() {
     assert_eq!((stock(&after), money(&after)), (stock(&before), money(&before)));
     let reserved = total(&after, "stock/", &["reserved"]);
     assert_eq!(reserved, 0, "no order is under way");
+}
+
+#[test]
+fn one_key_gives_one_run_however_many_ask() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let host = host(&directory);
+    let start = |key: &str, input: Value| StartRun {
+        tenant: host.tenant.clone(),
+        saga: SAGA.parse().expect("a name"),
+        input: Payload::from(&input),
+        key: Some(key.to_owned()),
+    };
+    let order = input(json!({"create-shipment": {"execute": "wait"}}));
+    let (first, joined) = host.block_on(async {
+        let StartedRun::New(first) = host.coordinator.start(start("k", order.clone())).await.expect("it starts") else {
+            panic!("a new key")
+        };
+        let StartedRun::Existing(run) = host.coordinator.start(start("k", order.clone())).await.expect("it is there") else {
+            panic!("a used key")
+        };
+        assert_eq!(run, first.run);
+        let joined = host.coordinator.adopt(&host.tenant, run).expect("it can be joined").expect("it is open");
+        (first.ended().await.expect("it ends"), joined.ended().await.expect("it ends"))
+    });
+    assert_eq!(first, joined);
+    let adopted = host.journal(first.id()).expect("the journal is stored").iter().filter(|e| e.event == Event::Adopted).count();
+    assert_eq!(adopted, 0, "it was joined, not driven twice");
+    let ended = host.coordinator.adopt(&host.tenant, first.id()).expect("the store reads");
+    assert!(ended.is_none(), "it has ended");
+    let other = host.block_on(host.coordinator.start(start("k", input(json!({})))));
+    assert!(matches!(other, Err(StartError::KeyReused(run)) if run == first.id()), "{other:?}");
+}
+
+#[test]
+fn a_run_that_was_left_open_goes_on_where_it_was() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let left = host(&directory);
+    let start = StartRun {
+        tenant: left.tenant.clone(),
+        saga: SAGA.parse().expect("a name"),
+        input: Payload::from(&input(json!({"create-shipment": {"execute": "wait"}}))),
+        key: None,
+    };
+    let id = left.block_on(async {
+        let StartedRun::New(driven) = left.coordinator.start(start).await.expect("it starts") else { panic!("no key was given") };
+        driven.accepted().await.expect("the disk takes it");
+        driven.run
+    });
+    left.coordinator.close().expect("the disk takes it");
+    drop(left);
+
+    let host = Host::open(directory.path(), 2).expect("it was let go of");
+    let run = host.block_on(async {
+        let adopted = host.coordinator.adopt(&host.tenant, id).expect("the store reads").expect("it is open");
+        adopted.ended().await.expect("it ends")
+    });
+    assert_eq!(outcome(&run), Outcome::Compensated);
+    assert!(run.steps().all(|(_, step)| step.forward.attempts <= 3 && step.backward.attempts <= 3));
 }
 
 /// The bad endings of a run's attempts in one direction, in order.

@@ -48,8 +48,11 @@ pub enum DriveError {
         /// Why.
         refusal: Refusal,
     },
+    /// Why a run is no longer driven, told to everybody who waits for it.
+    #[error(transparent)]
+    Shared(std::sync::Arc<DriveError>),
     /// The task that drove it is gone.
-    #[error("the task that drove the run ended: {0}")]
+    #[error("{0}")]
     Gone(String),
 }
 

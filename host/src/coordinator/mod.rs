@@ -1,5 +1,6 @@
 //! Drives runs: the only place where store, sandbox and clock meet. A run enters as a journal, new or found after a crash: the same way.
 
+mod driven;
 mod error;
 mod executor;
 mod gate;
@@ -7,12 +8,13 @@ mod lane;
 mod registry;
 mod state;
 
+pub use driven::Driven;
 pub use error::{DriveError, InstallError, StartError};
 pub use registry::Installed;
 
 use crate::clock::Clock;
 use crate::sandbox::Sandbox;
-use crate::store::writer::{Position, Writer, WriterError};
+use crate::store::writer::{Writer, WriterError};
 use crate::store::{Store, StoreError};
 use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
@@ -21,13 +23,13 @@ use amends_domain::id::{PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
 use amends_domain::plugin::Manifest;
 use amends_domain::run::Run;
+use driven::{Claim, UnderWay};
 use executor::Executor;
 use gate::Gate;
 use lane::{Lanes, NewRun};
 use registry::Registry;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 /// Longest idempotency key of a start, in bytes.
 pub const START_KEY_LEN_MAX: usize = 255;
@@ -46,6 +48,7 @@ struct Parts {
     lanes: Lanes,
     registry: Registry,
     gate: Gate,
+    under_way: UnderWay,
     /// Where guests run: not where requests are answered, so that a looping guest starves nobody.
     guests: Handle,
 }
@@ -61,34 +64,6 @@ pub struct StartRun {
     pub input: Payload,
     /// The same key and input again give the same run.
     pub key: Option<String>,
-}
-
-/// A run that is being driven.
-#[derive(Debug)]
-pub struct Driven {
-    /// Which.
-    pub run: RunId,
-    start: Position,
-    gate: Gate,
-    end: JoinHandle<Result<Run, DriveError>>,
-}
-
-impl Driven {
-    /// Waits until the run's start is durable: only then may anyone be told of it.
-    ///
-    /// # Errors
-    /// If it is not known whether it is.
-    pub async fn accepted(&self) -> Result<(), DriveError> {
-        Ok(self.gate.leave(self.start).await?)
-    }
-
-    /// Waits until the run's outcome is durable, and gives the run. Dropping the future leaves the run being driven.
-    ///
-    /// # Errors
-    /// [`DriveError`] if this host cannot go on with it; the run is open and goes on where it is found next.
-    pub async fn ended(self) -> Result<Run, DriveError> {
-        self.end.await.unwrap_or_else(|error| Err(DriveError::Gone(error.to_string())))
-    }
 }
 
 /// What starting a run gave.
@@ -110,7 +85,8 @@ impl Coordinator {
         let lanes = Lanes::load(Arc::clone(&store), Arc::clone(&writer))?;
         let registry = Registry::new(Arc::clone(&store), Arc::clone(&sandbox));
         let gate = Gate::new(Arc::clone(&writer));
-        Ok(Self { parts: Arc::new(Parts { store, writer, sandbox, clock, lanes, registry, gate, guests }) })
+        let under_way = UnderWay::default();
+        Ok(Self { parts: Arc::new(Parts { store, writer, sandbox, clock, lanes, registry, gate, under_way, guests }) })
     }
 
     /// The store, for reading: what it shows is durable.
@@ -187,28 +163,48 @@ impl Coordinator {
         let started = Arc::new(Started { saga, version: row.version, definition: row.definition, components, input, key });
         let (id, at) = (parts.clock.run_id(), parts.clock.now());
         let run = Run::new(id, definition, Arc::clone(&started), at);
-        match lane.start(&run)? {
-            NewRun::Existing(run) => Ok(StartedRun::Existing(run)),
-            NewRun::At(position) => Ok(StartedRun::New(self.drive(lane, run, position))),
+        let claimed = parts.under_way.claim(id, &parts.gate, || match lane.start(&run) {
+            Ok(NewRun::At(position)) => Ok(position),
+            Ok(NewRun::Existing(before)) => Err(Ok(before)),
+            Err(error) => Err(Err(error)),
+        });
+        match claimed {
+            Ok(claim) => Ok(StartedRun::New(self.drive(lane, run, claim))),
+            Err(Ok(before)) => Ok(StartedRun::Existing(before)),
+            Err(Err(error)) => Err(error),
         }
     }
 
-    /// Goes on with a run that is open in the store and that nobody drives. None if there is no such run or it has ended.
+    /// Goes on with a run that is open in the store, or joins in waiting for it if it is driven already. None if there is no such run
+    /// or it has ended.
     ///
     /// # Errors
     /// [`DriveError`] if its journal cannot be read or does not make sense.
     pub fn adopt(&self, tenant: &TenantId, run: RunId) -> Result<Option<Driven>, DriveError> {
         let parts = &self.parts;
-        let Some(journal) = parts.store.journal(tenant, run)? else { return Ok(None) };
-        let mut run = self.replay(tenant, run, &journal)?;
-        if run.head().ended.is_some() {
-            return Ok(None);
-        }
-        let adopted = Entry { at: parts.clock.now(), event: Event::Adopted };
-        run.apply(&adopted).map_err(DriveError::Misfit)?;
         let lane = parts.lanes.of(tenant);
-        let position = lane.append_run(&run, vec![adopted]);
-        Ok(Some(self.drive(lane, run, position)))
+        let mut found = None;
+        // Read under the claim: nobody else can have brought the run further meanwhile.
+        let claimed = parts.under_way.claim(run, &parts.gate, || {
+            let mut run = self.open_run(tenant, run).map_err(Some)?.ok_or(None)?;
+            let adopted = Entry { at: parts.clock.now(), event: Event::Adopted };
+            run.apply(&adopted).map_err(|misfit| Some(DriveError::Misfit(misfit)))?;
+            let position = lane.append_run(&run, vec![adopted]);
+            found = Some(run);
+            Ok(position)
+        });
+        match (claimed, found) {
+            (Ok(Claim::Taken(driven)), _) => Ok(Some(driven)),
+            (Ok(claim), Some(run)) => Ok(Some(self.drive(lane, run, claim))),
+            (Ok(Claim::Mine(..)), None) | (Err(None), _) => Ok(None),
+            (Err(Some(error)), _) => Err(error),
+        }
+    }
+
+    fn open_run(&self, tenant: &TenantId, run: RunId) -> Result<Option<Run>, DriveError> {
+        let Some(journal) = self.parts.store.journal(tenant, run)? else { return Ok(None) };
+        let run = self.replay(tenant, run, &journal)?;
+        Ok(run.head().ended.is_none().then_some(run))
     }
 
     /// The run that a journal tells of.
@@ -223,10 +219,15 @@ impl Coordinator {
         Run::of_journal(run, definition, journal).map_err(DriveError::Misfit)
     }
 
-    fn drive(&self, lane: Arc<lane::Lane>, run: Run, start: Position) -> Driven {
-        let (id, gate) = (run.id(), self.parts.gate.clone());
-        let end = self.parts.guests.spawn(Executor::new(Arc::clone(&self.parts), lane, run, start).drive());
-        Driven { run: id, start, gate, end }
+    fn drive(&self, lane: Arc<lane::Lane>, run: Run, claim: Claim) -> Driven {
+        match claim {
+            Claim::Taken(driven) => driven,
+            Claim::Mine(right, driven) => {
+                let executor = Executor::new(Arc::clone(&self.parts), lane, run, driven.start());
+                self.parts.guests.spawn(async move { right.end(executor.drive().await) });
+                driven
+            }
+        }
     }
 
     /// Makes everything durable and lets go of the store. Runs that are still driven stop being so.

@@ -95,7 +95,10 @@ impl UnderWay {
 impl DriveRight {
     /// Tells everybody who waits.
     pub(super) fn end(self, end: Result<Run, DriveError>) {
-        self.end.send_replace(Some(end.map_err(Arc::new)));
+        let waiting = self.end.clone();
+        // The right first: whoever hears of the end finds that nobody drives the run.
+        drop(self);
+        waiting.send_replace(Some(end.map_err(Arc::new)));
     }
 }
 

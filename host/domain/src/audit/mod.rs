@@ -1,0 +1,11 @@
+//! The chain of records: how records are linked, what they say, whether what they say makes sense, and how a chain leaves the host so
+//! that anybody can check it.
+
+mod body;
+mod chain;
+mod check;
+pub mod export;
+
+pub use body::{Body, BodyError};
+pub use chain::{Break, Head, Sealed};
+pub use check::{Checker, Counts, ImpliedState};

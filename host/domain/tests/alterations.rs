@@ -1,0 +1,164 @@
+//! Whatever is changed in an export, by however little, is found, and at the first line that is not as it was.
+
+mod chain;
+
+use chain::{Dice, export, lanes, verify};
+
+const CASES: usize = 1000;
+/// Another one with the variable `AMENDS_SEED`.
+const SEED: u64 = 20_260_731;
+
+type Alter = fn(&mut Dice, &mut Vec<u8>);
+
+/// Single alterations.
+const ALTERATIONS: &[(&str, Alter)] = &[
+    ("a bit is flipped", |dice, file| {
+        let at = dice.roll(file.len());
+        file[at] ^= 1 << dice.roll(8);
+    }),
+    ("a byte is left out", |dice, file| {
+        file.remove(dice.roll(file.len()));
+    }),
+    ("a byte is put in", |dice, file| {
+        let byte = u8::try_from(dice.roll(256)).expect("a byte");
+        file.insert(dice.roll(file.len() + 1), byte);
+    }),
+    ("a byte is doubled", |dice, file| {
+        let at = dice.roll(file.len());
+        file.insert(at, file[at]);
+    }),
+    ("two bytes are swapped", |dice, file| {
+        let (a, b) = (dice.roll(file.len()), dice.roll(file.len()));
+        file.swap(a, b);
+    }),
+    ("a letter changes its case", |dice, file| {
+        let at = dice.roll(file.len());
+        if let Some(letter) = file[at..].iter_mut().find(|byte| byte.is_ascii_alphabetic()) {
+            *letter ^= 0x20;
+        }
+    }),
+    ("a space, a tab or a carriage return is put in where JSON allows it", |dice, file| {
+        let at = dice.roll(file.len());
+        let gap = (at..file.len()).find(|at| matches!(file[*at], b',' | b':' | b'{' | b'}' | b'\n')).unwrap_or(file.len() - 1);
+        file.insert(gap, *b" \t\r".get(dice.roll(3)).expect("one of three"));
+    }),
+    ("a line is left out", |dice, file| {
+        by_lines(file, |lines| {
+            lines.remove(dice.roll(lines.len()));
+        });
+    }),
+    ("a line is doubled or copied elsewhere", |dice, file| {
+        by_lines(file, |lines| lines.insert(dice.roll(lines.len() + 1), lines[dice.roll(lines.len())]));
+    }),
+    ("an empty line is put in", |dice, file| by_lines(file, |lines| lines.insert(dice.roll(lines.len() + 1), b"\n"))),
+    ("two lines are swapped", |dice, file| {
+        by_lines(file, |lines| {
+            let (a, b) = (dice.roll(lines.len()), dice.roll(lines.len()));
+            lines.swap(a, b);
+        });
+    }),
+    ("the end is cut off", |dice, file| file.truncate(dice.roll(file.len()))),
+    ("lines at the end are cut off", |dice, file| by_lines(file, |lines| lines.truncate(dice.roll(lines.len())))),
+    ("a section is left out", |dice, file| {
+        by_lines(file, |lines| {
+            let headers: Vec<_> = (0..lines.len()).filter(|at| lines[*at].starts_with(b"{\"format\"")).collect();
+            let from = headers[dice.roll(headers.len())];
+            let len = lines[from..].iter().position(|line| line.starts_with(b"{\"records\"")).expect("it ends") + 1;
+            lines.drain(from..from + len);
+        });
+    }),
+];
+
+fn by_lines(file: &mut Vec<u8>, alter: impl FnOnce(&mut Vec<&[u8]>)) {
+    let mut lines: Vec<&[u8]> = file.split_inclusive(|byte| *byte == b'\n').collect();
+    alter(&mut lines);
+    *file = lines.concat();
+}
+
+#[test]
+fn an_untouched_export_passes_and_holds_every_kind_of_fact() {
+    let lanes = lanes(SEED, 12);
+    let file = export(&lanes);
+    let reports = verify(&file).expect("it is untouched");
+    for (report, lane) in reports.iter().zip(&lanes) {
+        assert_eq!((&report.tenant, report.lane), (&lane.tenant, lane.lane));
+        assert_eq!((report.head.seq, report.counts.records), (lane.bodies.len() as u64, lane.bodies.len() as u64));
+        assert_eq!((report.counts.runs, report.counts.open), (17, 1));
+    }
+    assert_eq!(reports.len(), 3);
+    let text = String::from_utf8(file).expect("JSON is text");
+    let words = [
+        "started",
+        "\"adopted\"",
+        "attempt-started",
+        "effect-intended",
+        "effect-answered",
+        "attempt-ended",
+        "retry-scheduled",
+        "step-failed",
+        "compensation-started",
+        "compensation-omitted",
+        "compensation-failed",
+        "ended",
+        "succeeded",
+        "compensated",
+        "stuck",
+        "killed",
+        "saga-applied",
+        "plugin-installed",
+        "state-written",
+        "rejected",
+        "unavailable",
+        "uncertain",
+        "trap",
+        "out-of-fuel",
+        "timeout",
+        "out-of-memory",
+        "oversized",
+        "lost",
+        "deadline-passed",
+        "proven-clean",
+        "not-declared",
+    ];
+    for word in words {
+        assert!(text.contains(word), "no `{word}` in it");
+    }
+}
+
+#[test]
+fn a_thousand_random_alterations_are_all_found_at_their_line() {
+    let seed = std::env::var("AMENDS_SEED").ok().map_or(SEED, |seed| seed.parse().expect("AMENDS_SEED is a number"));
+    let mut dice = Dice(seed);
+    let file = export(&lanes(seed, 3));
+    let mut cases = 0;
+    while cases < CASES {
+        let (name, alter) = ALTERATIONS[dice.roll(ALTERATIONS.len())];
+        let mut altered = file.clone();
+        alter(&mut dice, &mut altered);
+        if altered == file {
+            continue;
+        }
+        cases += 1;
+        let same = file.iter().zip(&altered).take_while(|(a, b)| a == b).count();
+        let line = file[..same].split(|byte| *byte == b'\n').count() as u64;
+        match verify(&altered) {
+            Ok(_) => panic!("seed {seed}, case {cases}: {name} at byte {same}, line {line}, and nothing is found"),
+            Err(flaw) => assert_eq!(flaw.line, line, "seed {seed}, case {cases}: {name} at byte {same}: {flaw}"),
+        }
+    }
+}
+
+#[test]
+fn every_byte_of_a_small_export_counts() {
+    let mut lanes = lanes(SEED, 0);
+    for lane in &mut lanes {
+        lane.bodies.truncate(3);
+    }
+    let file = export(&lanes);
+    assert!(verify(&file).is_ok());
+    for at in 0..file.len() {
+        let mut altered = file.clone();
+        altered[at] ^= 1 << (at % 8);
+        assert!(verify(&altered).is_err(), "byte {at}");
+    }
+}

@@ -1,0 +1,254 @@
+//! The stored form of every fact, and its readable form in an export. Both are in files that nobody can rewrite, so neither may ever
+//! change: what is compared here was written once. A new variant stops the compiler until it has an example.
+
+use amends_domain::audit::export::Exporter;
+use amends_domain::audit::{Body, Head};
+use amends_domain::digest::Digest;
+use amends_domain::event::{
+    AttemptEnded, AttemptRef, Cause, Direction, Ending, Entry, Event, Failure, Fault, Halt, LogLevel, LogLine, Omission, Outcome,
+    Spent, Started, TenantEntry, TenantEvent, Write,
+};
+use amends_domain::id::{Lane, RunId, StepIndex};
+use amends_domain::payload::Payload;
+use amends_domain::time::{Span, Timestamp};
+use std::fmt::Write as _;
+
+const AT: Timestamp = Timestamp(1_764_000_000_123);
+
+/// Every variant of a type with its name and an example, as `(name, example)`. The `match` that is made of the same lines has no `_`.
+macro_rules! every {
+    ($kind:ident: $($pattern:pat => $name:literal, $example:expr;)*) => {{
+        fn name(example: &$kind) -> &'static str {
+            match example { $($pattern => $name),* }
+        }
+        let examples: Vec<(&'static str, $kind)> = vec![$(($name, $example)),*];
+        for (wanted, example) in &examples {
+            assert_eq!(name(example), *wanted, "the example is of another variant");
+        }
+        examples
+    }};
+}
+
+fn attempt(direction: Direction) -> AttemptRef {
+    AttemptRef { step: StepIndex(300), direction, number: 2 }
+}
+
+fn of_run(event: Event) -> Body {
+    Body::Run { run: RunId(0x0199_0000_0000_0000_0000_0000_0000_0007), previous: 300, entries: vec![Entry { at: AT, event }] }
+}
+
+fn of_tenant(event: TenantEvent) -> Body {
+    Body::Tenant { entries: vec![TenantEntry { at: AT, event }] }
+}
+
+fn ended(ending: Ending, level: LogLevel) -> Event {
+    Event::AttemptEnded(Box::new(AttemptEnded {
+        attempt: attempt(Direction::Forward),
+        ending,
+        spent: Spent { fuel: 1_000_000_000, micros: 250, conflicts: 1 },
+        log: vec![LogLine { level, message: "a \"line\"".into() }],
+        writes: vec![write()],
+    }))
+}
+
+fn write() -> Write {
+    Write { key: "stock/ä".into(), version: 7, value: Some(Payload::from(vec![0xff, 0x00])) }
+}
+
+fn ok() -> Ending {
+    Ending::Ok { output: Payload::from(r#" {"total": 12.50, "z": 1e400, "a": [null, true, "\u00e4"]}"#) }
+}
+
+fn failed(failure: Failure) -> Ending {
+    let fault = Fault {
+        code: "card_declined".into(),
+        message: "no".into(),
+        details: Some(Payload::from(r#"{"total":12.50,"big":12345678901234567890}"#)),
+    };
+    Ending::Failed { failure, fault, retry_after: Some(Span(1500)) }
+}
+
+fn halted(halt: Halt) -> Ending {
+    Ending::Halted { halt, message: "wasm trap: unreachable\n".into() }
+}
+
+fn events() -> Vec<(&'static str, Event)> {
+    let step = StepIndex(300);
+    every! { Event:
+        Event::Started(_) => "started", Event::Started(Box::new(Started {
+            saga: "order.fulfillment".parse().expect("a name"),
+            version: 3,
+            definition: Digest::of(b"document"),
+            components: vec![("orders".parse().expect("a name"), Digest::of(b"component"))],
+            input: Payload::from("{}"),
+            key: Some("key".into()),
+        }));
+        Event::Adopted => "adopted", Event::Adopted;
+        Event::AttemptStarted { .. } => "attempt-started", Event::AttemptStarted { attempt: attempt(Direction::Forward), input: Some(Payload::from("1")) };
+        Event::EffectIntended { .. } => "effect-intended", Event::EffectIntended {
+            attempt: attempt(Direction::Forward), call: 1, method: "POST".into(), target: "https://example.com/".into(),
+        };
+        Event::EffectAnswered { .. } => "effect-answered", Event::EffectAnswered {
+            attempt: attempt(Direction::Forward), call: 1, status: 503, response: Some(Payload::from("<plain>")),
+        };
+        Event::AttemptEnded(_) => "attempt-ended", ended(ok(), LogLevel::Info);
+        Event::RetryScheduled { .. } => "retry-scheduled", Event::RetryScheduled { step, direction: Direction::Backward, due: AT };
+        Event::StepFailed { .. } => "step-failed", Event::StepFailed { step, fault: Some(Fault::new("mapping_failed", "why")) };
+        Event::CompensationStarted { .. } => "compensation-started", Event::CompensationStarted { cause: Cause::StepFailed(step) };
+        Event::CompensationOmitted { .. } => "compensation-omitted", Event::CompensationOmitted { step, reason: Omission::ProvenClean };
+        Event::CompensationFailed { .. } => "compensation-failed", Event::CompensationFailed { step };
+        Event::Ended { .. } => "ended", Event::Ended { outcome: Outcome::Succeeded, output: Some(Payload::from("null")), fault: None };
+    }
+}
+
+fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
+    every! { TenantEvent:
+        TenantEvent::SagaApplied { .. } => "saga-applied", TenantEvent::SagaApplied {
+            saga: "s".parse().expect("a name"), version: 1, definition: Digest::of(b"{}"), document: Payload::from("{}"),
+        };
+        TenantEvent::PluginInstalled { .. } => "plugin-installed", TenantEvent::PluginInstalled {
+            plugin: "orders".parse().expect("a name"), component: Digest::of(b"component"), size: 4711,
+        };
+        TenantEvent::StateWritten { .. } => "state-written", TenantEvent::StateWritten {
+            writes: vec![write(), Write { key: String::new(), version: u64::MAX, value: None }],
+        };
+    }
+}
+
+/// The smaller words, each in a fact that has it.
+fn words() -> Vec<(String, Event)> {
+    let mut words = Vec::new();
+    let mut add = |kind: &str, name: &str, event| words.push((format!("{kind}.{name}"), event));
+    for (name, direction) in every! { Direction:
+        Direction::Forward => "forward", Direction::Forward;
+        Direction::Backward => "backward", Direction::Backward;
+    } {
+        add("direction", name, Event::AttemptStarted { attempt: attempt(direction), input: None });
+    }
+    for (name, ending) in every! { Ending:
+        Ending::Ok { .. } => "ok", ok();
+        Ending::Failed { .. } => "failed", failed(Failure::Rejected);
+        Ending::Halted { .. } => "halted", halted(Halt::Trap);
+    } {
+        add("ending", name, ended(ending, LogLevel::Info));
+    }
+    for (name, failure) in every! { Failure:
+        Failure::Rejected => "rejected", Failure::Rejected;
+        Failure::Unavailable => "unavailable", Failure::Unavailable;
+        Failure::Uncertain => "uncertain", Failure::Uncertain;
+    } {
+        add("failure", name, ended(failed(failure), LogLevel::Info));
+    }
+    for (name, halt) in every! { Halt:
+        Halt::Trap => "trap", Halt::Trap;
+        Halt::OutOfFuel => "out-of-fuel", Halt::OutOfFuel;
+        Halt::Timeout => "timeout", Halt::Timeout;
+        Halt::OutOfMemory => "out-of-memory", Halt::OutOfMemory;
+        Halt::Oversized => "oversized", Halt::Oversized;
+        Halt::Lost => "lost", Halt::Lost;
+    } {
+        add("halt", name, ended(halted(halt), LogLevel::Info));
+    }
+    for (name, level) in every! { LogLevel:
+        LogLevel::Debug => "debug", LogLevel::Debug;
+        LogLevel::Info => "info", LogLevel::Info;
+        LogLevel::Warn => "warn", LogLevel::Warn;
+        LogLevel::Error => "error", LogLevel::Error;
+    } {
+        add("log-level", name, ended(ok(), level));
+    }
+    for (name, cause) in every! { Cause:
+        Cause::StepFailed(_) => "step-failed", Cause::StepFailed(StepIndex(300));
+        Cause::DeadlinePassed => "deadline-passed", Cause::DeadlinePassed;
+    } {
+        add("cause", name, Event::CompensationStarted { cause });
+    }
+    for (name, reason) in every! { Omission:
+        Omission::ProvenClean => "proven-clean", Omission::ProvenClean;
+        Omission::NotDeclared => "not-declared", Omission::NotDeclared;
+    } {
+        add("omission", name, Event::CompensationOmitted { step: StepIndex(300), reason });
+    }
+    for (name, outcome) in every! { Outcome:
+        Outcome::Succeeded => "succeeded", Outcome::Succeeded;
+        Outcome::Compensated => "compensated", Outcome::Compensated;
+        Outcome::Stuck => "stuck", Outcome::Stuck;
+        Outcome::Killed => "killed", Outcome::Killed;
+    } {
+        add("outcome", name, Event::Ended { outcome, output: None, fault: Some(Fault::new("mapping_failed", "why")) });
+    }
+    words
+}
+
+fn examples() -> Vec<(String, Body)> {
+    let bodies = every! { Body:
+        Body::Run { .. } => "run", Body::Run {
+            run: RunId(1), previous: 0,
+            entries: vec![Entry { at: AT, event: Event::Adopted }, Entry { at: Timestamp(u64::MAX), event: Event::Adopted }],
+        };
+        Body::Tenant { .. } => "tenant", of_tenant(TenantEvent::StateWritten { writes: Vec::new() });
+    };
+    let bodies = bodies.into_iter().map(|(name, body)| (format!("body.{name}"), body));
+    let events = events().into_iter().map(|(name, event)| (format!("event.{name}"), of_run(event)));
+    let tenant_events = tenant_events().into_iter().map(|(name, event)| (format!("tenant-event.{name}"), of_tenant(event)));
+    let words = words().into_iter().map(|(name, event)| (name, of_run(event)));
+    bodies.chain(events).chain(tenant_events).chain(words).collect()
+}
+
+/// Compares with a file of `tests/golden`, line by line; `meaning` says what a changed line is.
+fn check(file: &str, now: &str, meaning: &str) {
+    let path = format!("{}/tests/golden/{file}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("AMENDS_RENEW_GOLDEN").is_some_and(|set| set == "1") {
+        std::fs::write(&path, now).expect("the golden file can be written");
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    let (mut was, mut is) = (golden.lines(), now.lines());
+    for number in 1.. {
+        match (was.next(), is.next()) {
+            (None, None) => break,
+            (None, Some(new)) => {
+                panic!("{path}:{number}: {new}\nis new. Add it with AMENDS_RENEW_GOLDEN=1 cargo test -p amends-domain")
+            }
+            (was, is) => assert_eq!(is, was, "{path}:{number} has changed: {meaning}"),
+        }
+    }
+}
+
+#[test]
+fn every_fact_has_the_stored_form_that_it_always_had() {
+    let mut now = String::new();
+    for (name, body) in examples() {
+        let stored = body.encode();
+        assert_eq!(Body::decode(&stored), Ok(body), "{name}");
+        let hex = stored.iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").expect("a string takes all");
+            hex
+        });
+        writeln!(now, "{name} {hex}").expect("a string takes all");
+    }
+    check(
+        "events.txt",
+        &now,
+        "a data file of an earlier release would no longer open, or be read as something that did not happen. Put the variant or the \
+         field back where it was; what is new is a new variant at the end. AMENDS_RENEW_GOLDEN=1 is for lines that no release has written",
+    );
+}
+
+#[test]
+fn every_fact_reads_in_an_export_as_it_always_did() {
+    let (tenant, lane) = ("local".parse().expect("a name"), Lane(0));
+    let mut exporter = Exporter::default();
+    let mut file = exporter.section(&tenant, lane);
+    let mut head = Head::genesis(&tenant, lane);
+    for (name, body) in examples() {
+        file.extend(exporter.record(&head.seal(&body)).expect(&name));
+    }
+    file.extend(exporter.end_section());
+    file.extend(exporter.end());
+    check(
+        "export.jsonl",
+        &String::from_utf8(file).expect("JSON is text"),
+        "exports of an earlier release would no longer verify. Put the names back; where a library writes JSON otherwise now, pin it or \
+         make amends-audit/2. AMENDS_RENEW_GOLDEN=1 is for lines that no release has written",
+    );
+}

@@ -1,2 +1,7 @@
-//! .
-fn main() {}
+//! The program `amends`. Everything is in the library, so that tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    amends::cli::main()
+}

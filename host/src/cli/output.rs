@@ -49,6 +49,15 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// In which form a command answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// Writes a line to standard output and flushes it. What tenants wrote in it must have gone through [`plain`].
 ///
 /// # Errors

@@ -1,0 +1,199 @@
+//! What a command says when it fails: one sentence, a code that never changes, and the exit code that scripts go by. Apart, because
+//! this is the one place where errors of all floors are told to people.
+
+use super::output::{Exit, Format, plain, remark};
+use crate::compose::OpenError;
+use crate::coordinator::{DriveError, InstallError, StartError};
+use crate::sandbox::{Refusal, SandboxError};
+use crate::store::StoreError;
+use crate::store::writer::WriterError;
+use amends_domain::definition::Mistakes;
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use std::error::Error;
+
+/// An error that the command line itself finds.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Complaint {
+    code: &'static str,
+    exit: Exit,
+    message: String,
+}
+
+/// The command was called wrongly: a file that is not there, a text that cannot be read.
+pub(super) fn misuse(code: &'static str, message: impl Into<String>) -> anyhow::Error {
+    Complaint { code, exit: Exit::Usage, message: message.into() }.into()
+}
+
+/// What was asked for is refused, or there is no such thing.
+pub(super) fn refused(code: &'static str, message: impl Into<String>) -> anyhow::Error {
+    Complaint { code, exit: Exit::Refused, message: message.into() }.into()
+}
+
+/// Tells `error` on standard error, as text or as JSON, and gives the exit code for it.
+pub(super) fn tell(error: &anyhow::Error, format: Format) -> Exit {
+    let (code, exit) = error.chain().find_map(verdict).unwrap_or(("failed", Exit::NotSucceeded));
+    let message = message(error);
+    let told = match format {
+        Format::Text => as_text(code, &message),
+        Format::Json => as_json(error, code, &message),
+    };
+    // Where standard error cannot be written to, nobody is left who could be told.
+    let _ = remark(told);
+    exit
+}
+
+/// `error[code]: message`.
+pub(super) fn as_text(code: &str, message: &str) -> String {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let lines: Vec<_> = message.lines().map(plain).collect();
+    format!("{red}error[{code}]{red:#}: {}", lines.join("\n"))
+}
+
+fn as_json(error: &anyhow::Error, code: &str, message: &str) -> String {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        code: &'a str,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        mistakes: Vec<Mistake<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Mistake<'a> {
+        path: &'a str,
+        problem: &'a str,
+    }
+    let found = error.chain().find_map(|cause| cause.downcast_ref::<Mistakes>());
+    let mistakes = found.into_iter().flat_map(|mistakes| &mistakes.0);
+    let mistakes = mistakes.map(|mistake| Mistake { path: &mistake.path, problem: &mistake.problem }).collect();
+    plain(&serde_json::to_string(&Told { code, message, mistakes }).expect("text is JSON"))
+}
+
+/// The error and its causes in one sentence. Many causes are already named in the error above them; those are not repeated.
+pub(super) fn message(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
+}
+
+/// Code and exit code of an error of ours; none if it is somebody else's.
+fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Exit)> {
+    error
+        .downcast_ref::<Complaint>()
+        .map(|complaint| (complaint.code, complaint.exit))
+        .or_else(|| error.downcast_ref::<Mistakes>().map(|_| ("saga_refused", Exit::Refused)))
+        .or_else(|| error.downcast_ref().map(of_refusal))
+        .or_else(|| error.downcast_ref().map(of_install))
+        .or_else(|| error.downcast_ref().map(of_start))
+        .or_else(|| error.downcast_ref().map(of_drive))
+        .or_else(|| error.downcast_ref().map(of_open))
+        .or_else(|| error.downcast_ref().map(of_store))
+        .or_else(|| error.downcast_ref().map(of_writer))
+        .or_else(|| error.downcast_ref().map(of_sandbox))
+}
+
+fn of_refusal(refusal: &Refusal) -> (&'static str, Exit) {
+    (refusal.code(), Exit::Refused)
+}
+
+fn of_install(error: &InstallError) -> (&'static str, Exit) {
+    match error {
+        InstallError::Refused(refusal) => of_refusal(refusal),
+        InstallError::Store(error) => of_store(error),
+    }
+}
+
+fn of_start(error: &StartError) -> (&'static str, Exit) {
+    match error {
+        StartError::Host(error) => of_drive(error),
+        StartError::UnknownSaga(_)
+        | StartError::UnknownPlugin(_)
+        | StartError::InputTooLong(_)
+        | StartError::InputNotJson(_)
+        | StartError::KeyLength(_)
+        | StartError::KeyReused(_) => (error.code(), Exit::Refused),
+    }
+}
+
+fn of_drive(error: &DriveError) -> (&'static str, Exit) {
+    let code = match error {
+        DriveError::Store(error) => return of_store(error),
+        DriveError::Writer(error) => return of_writer(error),
+        DriveError::Shared(error) => return of_drive(error),
+        DriveError::State(_) => "state_not_readable",
+        DriveError::Misfit(_) | DriveError::NotAJournal(_) => "journal_not_readable",
+        DriveError::NoDefinition(_) | DriveError::Definition { .. } => "definition_not_readable",
+        DriveError::NoComponent(_) => "component_not_stored",
+        DriveError::Refused { refusal, .. } => refusal.code(),
+        DriveError::Gone(_) => "host_failed",
+    };
+    (code, Exit::NotSucceeded)
+}
+
+fn of_open(error: &OpenError) -> (&'static str, Exit) {
+    match error {
+        OpenError::NoData(_) => ("no_data_directory", Exit::Usage),
+        OpenError::Store(error) => of_store(error),
+        OpenError::Sandbox(error) => of_sandbox(error),
+        OpenError::Runtime(_) => ("host_failed", Exit::NotSucceeded),
+    }
+}
+
+fn of_store(error: &StoreError) -> (&'static str, Exit) {
+    match error {
+        StoreError::InUse(_) => ("data_in_use", Exit::NotSucceeded),
+        StoreError::Format { .. } => ("data_format_unknown", Exit::NotSucceeded),
+        StoreError::OutOfOrder { .. } => ("data_out_of_order", Exit::NotSucceeded),
+        StoreError::Disk(_) => ("disk_failed", Exit::NotSucceeded),
+        StoreError::Damaged { .. } => ("data_damaged", Exit::ChainBroken),
+    }
+}
+
+fn of_writer(error: &WriterError) -> (&'static str, Exit) {
+    match error {
+        WriterError::Unknown(_) => ("durability_unknown", Exit::NotSucceeded),
+        WriterError::Closed => ("closed", Exit::NotSucceeded),
+        WriterError::Unmarked(_) => ("not_marked_closed", Exit::NotSucceeded),
+    }
+}
+
+fn of_sandbox(_: &SandboxError) -> (&'static str, Exit) {
+    ("sandbox_failed", Exit::NotSucceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_a_code_an_exit_code_and_says_each_thing_once() {
+        let disk = || StoreError::Disk("no space left".into());
+        let in_start = anyhow::Error::from(StartError::from(DriveError::from(disk()))).context("line 3");
+        let damaged = StoreError::Damaged { place: "local lane 0 record 7".into(), what: "its link does not fit".into() };
+        for (error, code, exit, says) in [
+            (refused("unknown_run", "there is no run"), "unknown_run", Exit::Refused, "there is no run"),
+            (in_start, "disk_failed", Exit::NotSucceeded, "line 3: the data file: no space left"),
+            (OpenError::from(damaged).into(), "data_damaged", Exit::ChainBroken, "local lane 0 record 7: its link does not fit"),
+            (InstallError::from(Refusal::CoreModule).into(), "component_is_core_module", Exit::Refused, "core module"),
+            (anyhow::anyhow!("something else"), "failed", Exit::NotSucceeded, "something else"),
+        ] {
+            assert_eq!(error.chain().find_map(verdict).unwrap_or(("failed", Exit::NotSucceeded)), (code, exit));
+            assert_eq!(message(&error).matches(says).count(), 1, "{}", message(&error));
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_safe_to_show_as_text_and_as_json() {
+        let text = anstream::adapter::strip_str(&as_text("x", "one\u{1b}[2J\n  two")).to_string();
+        assert_eq!(text, "error[x]: one\\u{1b}[2J\n  two");
+        let mut mistakes = Mistakes::default();
+        mistakes.add("steps[0].id", "is\u{1b} empty");
+        let json = as_json(&mistakes.into(), "saga_refused", "1 mistake");
+        let told: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+        assert_eq!(told["mistakes"][0]["path"], "steps[0].id");
+        assert!(!json.contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,56 @@
+//! A run for tests: short names for the facts of a journal.
+
+use super::journal::Journal;
+use amends_domain::definition::read;
+use amends_domain::digest::Digest;
+use amends_domain::event::{
+    AttemptEnded, AttemptRef, Direction, Ending, Entry, Event, Failure, Fault, LogLevel, LogLine, Spent, Started,
+};
+use amends_domain::id::{RunId, StepIndex};
+use amends_domain::payload::Payload;
+use amends_domain::time::Timestamp;
+use std::sync::Arc;
+
+pub(super) const FORWARD: Direction = Direction::Forward;
+pub(super) const BACKWARD: Direction = Direction::Backward;
+
+pub(super) fn attempt(step: u16, direction: Direction, number: u32) -> AttemptRef {
+    AttemptRef { step: StepIndex(step), direction, number }
+}
+
+pub(super) fn start(step: u16, direction: Direction, number: u32) -> Event {
+    let input = (direction == FORWARD && number == 1).then(|| Payload::from("{}"));
+    Event::AttemptStarted { attempt: attempt(step, direction, number), input }
+}
+
+pub(super) fn end(step: u16, direction: Direction, number: u32, ending: Ending, log: &[&str]) -> Event {
+    let log = log.iter().map(|message| LogLine { level: LogLevel::Info, message: (*message).to_owned() }).collect();
+    let spent = Spent { fuel: 48_213, micros: 312, conflicts: 0 };
+    let attempt = attempt(step, direction, number);
+    Event::AttemptEnded(Box::new(AttemptEnded { attempt, ending, spent, log, writes: Vec::new() }))
+}
+
+pub(super) fn ok() -> Ending {
+    Ending::Ok { output: Payload::from("{}") }
+}
+
+pub(super) fn failed(failure: Failure, code: &str, message: &str) -> Ending {
+    Ending::Failed { failure, fault: Fault::new(code, message), retry_after: None }
+}
+
+/// The journal of run 7 of a saga with the steps `take-stock`, `pay` and `ship`, a millisecond for each fact.
+pub(super) fn journal(events: Vec<Event>) -> Journal {
+    let saga = r#"{"saga":"s","steps":[{"id":"take-stock","uses":"p/a"},{"id":"pay","uses":"p/b"},{"id":"ship","uses":"p/c"}]}"#;
+    let definition = Arc::new(read(saga).expect("a saga"));
+    let started = Started {
+        saga: definition.saga.clone(),
+        version: 1,
+        definition: definition.digest,
+        components: vec![("p".parse().expect("a name"), Digest([0; 32]))],
+        input: Payload::from("{}"),
+        key: None,
+    };
+    let events = std::iter::once(Event::Started(Box::new(started))).chain(events);
+    let entries = (1_000..).map(Timestamp).zip(events).map(|(at, event)| Entry { at, event }).collect();
+    Journal { run: RunId(7), entries, definition }
+}

@@ -1,0 +1,97 @@
+//! The command line: noun, then verb. Each file is one noun; what they share is in `argument`, `hosted`, `journal`, `timeline`,
+//! `output` and `error`. Nothing is decided here: commands read their arguments, ask the floors below, and tell the answer.
+
+mod argument;
+mod error;
+mod exec;
+#[cfg(test)]
+mod fixture;
+mod hosted;
+mod inputs;
+mod journal;
+pub mod output;
+mod plugin;
+mod resume;
+mod run;
+mod saga;
+mod state;
+mod tally;
+mod text;
+mod timeline;
+mod view;
+
+use clap::{Parser, Subcommand};
+use output::{Exit, Format};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+const EXAMPLES: &str = "\
+Example:
+  amends exec saga.yaml --plugin orders=orders.wasm --input @input.json --data ./data
+
+Exit codes: 0 done; 1 the run did not succeed, or the command could not be finished; 2 bad usage; 3 refused; 4 cannot reach the
+server; 5 the audit chain is broken; 130 and 143 stopped by Ctrl-C or SIGTERM. AMENDS_LOG=debug shows what happens inside.";
+
+/// Run sagas whose steps are sandboxed WebAssembly components, and make amends when one fails
+#[derive(Debug, Parser)]
+#[command(name = "amends", version, after_help = EXAMPLES)]
+struct Cli {
+    /// Answer in JSON, for programs; errors too
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Exec(exec::Exec),
+    Resume(resume::Resume),
+    #[command(subcommand)]
+    Run(run::Run),
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    #[command(subcommand)]
+    Saga(saga::Saga),
+    #[command(subcommand)]
+    State(state::State),
+}
+
+/// Does what the arguments of the process say. Bad usage is told and ends the process here.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("AMENDS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let format = if cli.json { Format::Json } else { Format::Text };
+    run(&cli.command, format).unwrap_or_else(|error| error::tell(&error, format)).into()
+}
+
+fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
+    match command {
+        Command::Exec(exec) => exec::run(exec, format),
+        Command::Resume(resume) => resume::run(resume, format),
+        Command::Run(run) => run::run(run, format),
+        Command::Plugin(plugin) => plugin::run(plugin, format),
+        Command::Saga(saga) => saga::run(saga, format),
+        Command::State(state) => state::run(state, format),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let is_noun = command.has_subcommands() && command.get_name() != "amends";
+            assert!(is_noun || help.contains("  amends "), "`{}` has no example", command.get_name());
+            assert!(command.get_about().is_some(), "`{}` says nothing", command.get_name());
+            command.get_subcommands().filter(|command| command.get_name() != "help").for_each(check);
+        }
+        Cli::command().debug_assert();
+        check(&Cli::command());
+    }
+}

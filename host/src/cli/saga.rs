@@ -1,0 +1,74 @@
+//! `amends saga`: definitions.
+
+use super::argument::{PluginFile, components};
+use super::hosted::{check, definition, install, on};
+use super::output::{Exit, Format, plain, remark, say, say_json};
+use super::text::count;
+use crate::compose::Host;
+use amends_domain::definition::Definition;
+use amends_domain::id::TenantId;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  amends saga check saga.yaml
+  amends saga check saga.yaml --plugin orders=target/guests/orders.wasm
+
+Without plugins, what can be checked without them. All mistakes are told at once, each with its place; exit code 3 if there are any.";
+
+/// Check definitions
+#[derive(Debug, Subcommand)]
+pub(super) enum Saga {
+    /// Check a saga, and whether it fits its plugins
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
+}
+
+/// Arguments of `saga check`.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The saga: YAML or JSON
+    #[arg(value_name = "SAGA.yaml")]
+    saga: PathBuf,
+    /// A plugin that the saga uses and its component; all of them, or none
+    #[arg(long = "plugin", value_name = "NAME=FILE.wasm")]
+    plugins: Vec<PluginFile>,
+}
+
+pub(super) fn run(Saga::Check(args): &Saga, format: Format) -> anyhow::Result<Exit> {
+    let definition = definition(&args.saga)?;
+    let components = components(&args.plugins)?;
+    if !components.is_empty() {
+        let nobody = TenantId::new("local").expect("a name");
+        let exit = on(Host::in_memory()?, None, async |coordinator| {
+            let manifests = install(&coordinator, &nobody, &definition, &components).await?;
+            check(&definition, &manifests)?;
+            Ok(Exit::Done)
+        })?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+    }
+    say_good(&definition, components.len(), format)
+}
+
+fn say_good(definition: &Definition, plugins: usize, format: Format) -> anyhow::Result<Exit> {
+    let Definition { saga, steps, digest, .. } = definition;
+    match format {
+        Format::Json => {
+            let steps: Vec<_> =
+                steps.iter().map(|step| serde_json::json!({ "id": step.id, "uses": step.uses.to_string() })).collect();
+            let checked = plugins > 0;
+            say_json(&serde_json::json!({ "saga": saga, "digest": digest, "steps": steps, "plugins_checked": checked }))?;
+        }
+        Format::Text => {
+            let title = definition.title.as_ref().map(|title| format!(" ({})", plain(title))).unwrap_or_default();
+            say(format_args!("{saga}{title}: {}, no mistakes", count(steps.len(), "step")))?;
+            if plugins == 0 {
+                remark("its plugins were not looked at: name them with --plugin NAME=FILE.wasm")?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,210 @@
+//! Wires the edges to the coordinator for a command that works in its own process, and owns their end: whatever ends the work, what
+//! was noted becomes durable and the data file is left clean. The only place that knows all the parts.
+
+use crate::clock::SystemClock;
+use crate::coordinator::Coordinator;
+use crate::sandbox::{Sandbox, SandboxError, SandboxSettings};
+use crate::store::memory::MemoryStore;
+use crate::store::redb::RedbStore;
+use crate::store::writer::WriterError;
+use crate::store::{Store, StoreError};
+use std::future::Future;
+use std::io;
+use std::num::NonZeroUsize;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What one command may take of the machine. Guests only compute, so more at a time than this would not be faster.
+const SANDBOX: SandboxSettings = SandboxSettings { attempts_max: 64, components_max: 256, code_len_max: 512 * 1024 * 1024 };
+/// How long the end waits for guests to notice it. They are asked every few milliseconds.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
+/// The file that the store keeps in a data directory.
+const DATA_FILE: &str = "amends.redb";
+
+/// A saga host inside this process.
+pub struct Host {
+    runtime: Runtime,
+    signals: Signals,
+    coordinator: Coordinator,
+}
+
+/// Why there is no host.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is nothing to read.
+    #[error("there is no data directory {}: `amends exec` and `amends state set` make one", .0.display())]
+    NoData(PathBuf),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The machine has no threads or signals for us.
+    #[error("the threads for guests: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+/// How the work on a host ended.
+#[derive(Debug)]
+pub enum Worked<T> {
+    /// By itself.
+    Done(T),
+    /// It was dropped, because the process was asked to stop.
+    Stopped(Stop),
+}
+
+/// Who asked the process to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// A person, with Ctrl-C (SIGINT).
+    Interrupt,
+    /// Another program, with SIGTERM.
+    Terminate,
+}
+
+impl Host {
+    /// A host on a data directory, which is made where there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the part that is missing.
+    pub fn open(data: &Path) -> Result<Self, OpenError> {
+        Self::over(Arc::new(RedbStore::open(data)?))
+    }
+
+    /// A host on a data directory that there is.
+    ///
+    /// # Errors
+    /// [`OpenError::NoData`] if there is none; nothing was made.
+    pub fn open_existing(data: &Path) -> Result<Self, OpenError> {
+        must_exist(data)?;
+        Self::open(data)
+    }
+
+    /// A host that forgets everything: for what only has to be checked.
+    ///
+    /// # Errors
+    /// As [`Host::open`].
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Self::over(Arc::new(MemoryStore::default()))
+    }
+
+    fn over(store: Arc<dyn Store>) -> Result<Self, OpenError> {
+        let runtime = runtime().map_err(OpenError::Runtime)?;
+        let signals = runtime.block_on(async { Signals::new() }).map_err(OpenError::Runtime)?;
+        let sandbox = Arc::new(sandbox()?);
+        let coordinator = Coordinator::new(store, sandbox, Arc::new(SystemClock), runtime.handle().clone())?;
+        Ok(Self { runtime, signals, coordinator })
+    }
+
+    /// Does `work` on this thread, guests on others, until it is done or the process is asked to stop; then closes everything. Runs
+    /// that are still driven stop being so and stay open.
+    ///
+    /// The second answer is of the closing: an error means that it is not known whether everything is durable.
+    pub fn work<T>(mut self, work: impl AsyncFnOnce(Coordinator) -> T) -> (Worked<T>, Result<(), WriterError>) {
+        let work = work(self.coordinator.clone());
+        let worked = self.runtime.block_on(self.signals.unless_stopped(work));
+        let closed = self.coordinator.close();
+        // Runs that are still driven hold on to the store; a data file that is not let go of has to be repaired.
+        self.runtime.shutdown_timeout(SHUTDOWN_MAX);
+        (worked, closed)
+    }
+}
+
+/// Does `work` with a sandbox alone.
+///
+/// # Errors
+/// [`OpenError`] if there is no sandbox.
+pub fn with_sandbox<T>(work: impl AsyncFnOnce(&Sandbox) -> T) -> Result<T, OpenError> {
+    let sandbox = sandbox()?;
+    Ok(runtime().map_err(OpenError::Runtime)?.block_on(work(&sandbox)))
+}
+
+/// A data directory that is only read. Lets go of it when it is dropped.
+#[derive(Debug)]
+pub struct Reader(RedbStore);
+
+impl Reader {
+    /// Opens a data directory that there is.
+    ///
+    /// # Errors
+    /// [`OpenError::NoData`] if there is none; nothing was made.
+    pub fn open(data: &Path) -> Result<Self, OpenError> {
+        must_exist(data)?;
+        Ok(Self(RedbStore::open(data)?))
+    }
+}
+
+impl Deref for Reader {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // Nothing was written, so nothing is lost: without the note, the next open checks the chains.
+        if let Err(error) = self.0.close() {
+            tracing::warn!(%error, "the data file is not marked as closed");
+        }
+    }
+}
+
+fn must_exist(data: &Path) -> Result<(), OpenError> {
+    if data.join(DATA_FILE).is_file() { Ok(()) } else { Err(OpenError::NoData(data.to_owned())) }
+}
+
+fn sandbox() -> Result<Sandbox, SandboxError> {
+    Sandbox::new(SANDBOX)
+}
+
+/// One core is left to this thread and the writer.
+fn runtime() -> io::Result<Runtime> {
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    Builder::new_multi_thread().worker_threads(cores.saturating_sub(1).max(1)).thread_name("guests").enable_all().build()
+}
+
+/// Registered from the start: a signal that comes while the data file is opened must not leave it unclean.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn unless_stopped<T>(&mut self, work: impl Future<Output = T>) -> Worked<T> {
+        tokio::select! {
+            // What is done is done, even if a signal came at the same time.
+            biased;
+            done = work => Worked::Done(done),
+            _ = self.interrupt.recv() => Worked::Stopped(Stop::Interrupt),
+            _ = self.terminate.recv() => Worked::Stopped(Stop::Terminate),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_makes_no_data_directory_and_finds_the_one_that_a_host_made() {
+        let dir = std::env::temp_dir().join(format!("amends-compose-{}", std::process::id()));
+        let data = dir.join("data");
+        assert!(matches!(Reader::open(&data), Err(OpenError::NoData(named)) if named == data));
+        assert!(!data.exists());
+        RedbStore::open(&data).and_then(|store| store.close()).expect("a new data directory");
+        assert!(Reader::open(&data).expect("it is there now").lanes().expect("it can be read").is_empty());
+        std::fs::remove_dir_all(dir).expect("it was made here");
+    }
+}

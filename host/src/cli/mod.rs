@@ -2,6 +2,7 @@
 //! `output` and `error`. Nothing is decided here: commands read their arguments, ask the floors below, and tell the answer.
 
 mod argument;
+mod audit;
 mod error;
 mod exec;
 #[cfg(test)]
@@ -55,6 +56,8 @@ enum Command {
     Saga(saga::Saga),
     #[command(subcommand)]
     State(state::State),
+    #[command(subcommand)]
+    Audit(audit::Audit),
 }
 
 /// Does what the arguments of the process say. Bad usage is told and ends the process here.
@@ -74,6 +77,7 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Plugin(plugin) => plugin::run(plugin, format),
         Command::Saga(saga) => saga::run(saga, format),
         Command::State(state) => state::run(state, format),
+        Command::Audit(audit) => audit::run(audit, format),
     }
 }
 

@@ -2,13 +2,14 @@
 //! enough to be read beside the test. Every deny has its allow beside it; wall time is only ever bounded generously.
 
 use amends::sandbox::{
-    Allocation, Call, Component, Context, Effect, Reply, Sandbox, SandboxSettings, Secrets, StateAccess, StateError, StateValue,
+    Allocation, Call, Component, Context, Reply, Sandbox, SandboxSettings, Secrets, StateAccess, StateError, StateValue,
 };
 use amends_domain::definition::Limits;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Direction, Ending, Failure, Halt, LogLevel};
 use amends_domain::id::{HandlerName, RunId, SagaName, StepId, TenantId};
 use amends_domain::payload::Payload;
+use amends_domain::run::Effect;
 use amends_domain::time::{Span, Timestamp};
 use harness::small_guest as guest;
 use std::collections::BTreeMap;
@@ -377,9 +378,11 @@ async fn nothing_survives_from_one_attempt_to_the_next() {
 #[tokio::test]
 async fn a_guest_is_told_about_its_own_attempt_and_no_other() {
     let effect = Effect {
+        attempt: 1,
+        call: 1,
         method: "POST".into(),
         target: "https://bank.example/charges".into(),
-        sent_at: Timestamp(5),
+        sent: Timestamp(5),
         answer: Some(201),
         response: Some("{}".into()),
     };

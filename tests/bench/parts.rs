@@ -69,7 +69,7 @@ fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
     };
     let one = || drop(black_box(runtime.block_on(sandbox.invoke(call()))));
     time(times.min(200), one);
-    figures.add("empty attempt: store, instance, call, drop", time(times * 5, one));
+    figures.add("instantiate: store, instance, empty call, drop", time(times * 5, one));
     Ok(())
 }
 
@@ -77,7 +77,7 @@ fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
 fn rules(figures: &mut Figures, definition: &Arc<Definition>, times: usize) -> Vec<Entry> {
     let mut journal = Vec::new();
     let spans = time(times, || journal = walk(definition));
-    figures.add("rules of a run: decide, fold, map", spans);
+    figures.add("decide: the rules of a whole run, mappings included", spans);
     journal
 }
 
@@ -132,7 +132,7 @@ fn record(figures: &mut Figures, journal: &[Entry], times: usize) {
     let tenant: TenantId = "local".parse().expect("a name");
     let mut head = Head::genesis(&tenant, Lane(0));
     let body = Body::Run { run: RunId(1), previous: 0, entries: journal.to_vec() };
-    figures.add("record of a run: encode, hash, link", time(times, || drop(black_box(head.seal(&body)))));
+    figures.add("record: encode, hash and link a whole run", time(times, || drop(black_box(head.seal(&body)))));
 }
 
 /// Queue, one transaction, one sync, and the way back to who waits.
@@ -153,7 +153,7 @@ fn commit(figures: &mut Figures, definition: &Arc<Definition>, times: usize) -> 
         let position = writer.append(Append { tenant: "local".parse().expect("a name"), lane: Lane(0), what });
         runtime.block_on(writer.durable(position)).expect("the disk takes it");
     });
-    figures.add("commit of a run, alone: queue, transaction, sync, wake", spans);
+    figures.add("commit: queue, transaction, sync, wake, for one run", spans);
     writer.close()?;
     Ok(())
 }
@@ -166,6 +166,6 @@ fn disk(figures: &mut Figures, times: usize) -> Result<()> {
         file.write_all(&[0; 1024]).expect("the disk takes it");
         file.sync_data().expect("the disk takes it");
     });
-    figures.add("the disk: append 1 KiB and sync", spans);
+    figures.add("the disk alone: append 1 KiB and sync", spans);
     Ok(())
 }

@@ -91,6 +91,6 @@ fn guests(figures: &mut Figures, host: &Host) -> Result<()> {
             }
         }
     }
-    figures.add("  one attempt of it, whole (from the journals, in µs)", spans);
+    figures.add("  guest: one attempt of it, whole (from the journals)", spans);
     Ok(())
 }

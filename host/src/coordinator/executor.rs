@@ -3,9 +3,8 @@
 
 use super::Parts;
 use super::error::DriveError;
-use super::lane::{Lane, Settled};
-use super::state::Handle;
-use crate::sandbox::{Call, Component, Context, Effect, Reply, Secrets};
+use super::lane::{Lane, Settled, StateHandle};
+use crate::sandbox::{Call, Component, Context, Reply, Secrets};
 use crate::store::writer::Position;
 use amends_domain::decide::{Command, StartAttempt, decide};
 use amends_domain::event::{AttemptEnded, AttemptRef, Direction, Ending, Entry, Event, Failure, Fault, Halt};
@@ -131,9 +130,9 @@ impl Executor {
                 idempotency_key: self.run.idempotency_key(step, direction).into(),
                 deadline: self.parts.clock.now().plus(policy.limits.timeout),
             },
-            effects: self.run.step(step).effects.iter().map(effect).collect(),
+            effects: self.run.step(step).effects.clone(),
             limits: policy.limits,
-            state: Arc::new(Handle(Arc::clone(&self.lane))),
+            state: Arc::new(StateHandle(Arc::clone(&self.lane))),
             secrets: Secrets::default(),
         }
     }
@@ -194,14 +193,4 @@ fn gave_up(start: &StartAttempt, conflicts: u32) -> Event {
     let ending = Ending::Failed { failure: Failure::Unavailable, fault: Fault::new("state_conflict", &message), retry_after: None };
     let spent = amends_domain::event::Spent { conflicts, ..Default::default() };
     Event::AttemptEnded(Box::new(AttemptEnded { attempt: start.attempt, ending, spent, log: Vec::new(), writes: Vec::new() }))
-}
-
-fn effect(effect: &amends_domain::run::Effect) -> Effect {
-    Effect {
-        method: effect.method.clone(),
-        target: effect.target.clone(),
-        sent_at: effect.sent,
-        answer: effect.answer,
-        response: effect.response.clone(),
-    }
 }

@@ -3,7 +3,7 @@
 
 use super::error::{DriveError, StartError};
 use super::state::State;
-use crate::sandbox::StateValue;
+use crate::sandbox::{StateAccess, StateError, StateValue};
 use crate::store::writer::{Append, Position, What, Writer};
 use crate::store::{SagaRow, Store, StoreError};
 use amends_domain::definition::Definition;
@@ -14,6 +14,7 @@ use amends_domain::payload::Payload;
 use amends_domain::run::Run;
 use amends_domain::time::Timestamp;
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, ready};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as Turns;
@@ -240,5 +241,14 @@ impl Lane {
 
     fn newest(&self) -> MutexGuard<'_, Newest> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a guest reads the state of its tenant through.
+pub(super) struct StateHandle(pub(super) Arc<Lane>);
+
+impl StateAccess for StateHandle {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StateValue>, StateError>> {
+        Box::pin(ready(self.0.read_state(key).map_err(|error| StateError(Box::new(error)))))
     }
 }

@@ -2,14 +2,12 @@
 //! which version of each key it read; if any of them has changed when it ends, it never happened and is repeated. (Kung & Robinson 1981,
 //! "On optimistic methods for concurrency control".)
 
-use super::lane::Lane;
-use crate::sandbox::{StateAccess, StateError, StateValue};
+use crate::sandbox::StateValue;
 use crate::store::writer::Position;
 use crate::store::{Store, StoreError};
 use amends_domain::event::Write;
 use amends_domain::id::TenantId;
 use amends_domain::payload::Payload;
-use futures_util::future::{BoxFuture, ready};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -108,14 +106,5 @@ impl State {
 impl Newest {
     fn len(&self) -> usize {
         self.value.as_ref().map_or(0, Payload::len)
-    }
-}
-
-/// What a guest reads the state through.
-pub(super) struct Handle(pub(super) Arc<Lane>);
-
-impl StateAccess for Handle {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StateValue>, StateError>> {
-        Box::pin(ready(self.0.read_state(key).map_err(|error| StateError(Box::new(error)))))
     }
 }

@@ -2,7 +2,7 @@
 //! the path of every step of every run.
 
 use super::bindings::{Failure, manifest};
-use super::call::{Call, Context, Effect, Reply, Secrets, StateAccess};
+use super::call::{Call, Context, Reply, Secrets, StateAccess};
 use super::compile::Component;
 use super::ending::{self, End};
 use super::imports::log::LogBuffer;
@@ -11,6 +11,7 @@ use super::limits::MemoryLimiter;
 use amends_domain::definition::Limits;
 use amends_domain::event::{Direction, Ending, Spent};
 use amends_domain::payload::Payload;
+use amends_domain::run::Effect;
 use amends_domain::time::Span;
 use std::future::{Future, poll_fn};
 use std::pin::pin;

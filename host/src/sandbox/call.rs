@@ -6,6 +6,7 @@ use amends_domain::definition::Limits;
 use amends_domain::event::{Direction, Ending, LogLine, Spent};
 use amends_domain::id::{HandlerName, RunId, SagaName, StepId, TenantId};
 use amends_domain::payload::Payload;
+use amends_domain::run::Effect;
 use amends_domain::time::Timestamp;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -53,21 +54,6 @@ pub struct Context {
     pub idempotency_key: Arc<str>,
     /// What the guest is told about when the clock will end it. What ends it is `limits.timeout`.
     pub deadline: Timestamp,
-}
-
-/// A request that an earlier attempt sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effect {
-    /// HTTP method, upper case.
-    pub method: String,
-    /// Where to, without secrets.
-    pub target: String,
-    /// When it left the host.
-    pub sent_at: Timestamp,
-    /// HTTP status; none while unknown.
-    pub answer: Option<u16>,
-    /// The beginning of the body.
-    pub response: Option<Payload>,
 }
 
 /// Values by name, only those granted. Does not show them in logs.

@@ -19,7 +19,7 @@ mod refusal;
 mod text;
 mod ticker;
 
-pub use call::{Call, Context, Effect, Reply, Secrets, StateAccess, StateError, StateValue};
+pub use call::{Call, Context, Reply, Secrets, StateAccess, StateError, StateValue};
 pub use compile::Component;
 pub use manifest::Description;
 pub use refusal::Refusal;

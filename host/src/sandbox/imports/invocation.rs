@@ -3,8 +3,9 @@
 use super::charge;
 use crate::sandbox::attempt::Attempt;
 use crate::sandbox::bindings;
-use crate::sandbox::call::{Context, Effect};
+use crate::sandbox::call::Context;
 use amends_domain::payload::Payload;
+use amends_domain::run::Effect;
 use amends_domain::time::Span;
 use wasmtime::component::LinkerInstance;
 
@@ -58,7 +59,7 @@ fn told(effect: &Effect) -> bindings::Effect {
     bindings::Effect {
         method: effect.method.clone(),
         target: effect.target.clone(),
-        sent_at_ms: effect.sent_at.0,
+        sent_at_ms: effect.sent.0,
         answer: effect.answer,
         response: effect.response.as_ref().map(|response| response.0.to_vec()),
     }

@@ -2,6 +2,8 @@
 
 mod chain;
 
+use amends_domain::audit::export::FORMAT;
+use amends_domain::digest::Digest;
 use chain::{Dice, export, lanes, verify};
 
 const CASES: usize = 1000;
@@ -126,6 +128,13 @@ fn an_untouched_export_passes_and_holds_every_kind_of_fact() {
 }
 
 #[test]
+fn an_export_that_was_written_long_ago_verifies() {
+    // Written once, by the first release of the format; never renewed.
+    let reports = verify(include_bytes!("golden/export.jsonl")).expect("it always did");
+    assert_eq!(reports.iter().map(|report| report.head.seq).collect::<Vec<_>>(), [27, 32, 22]);
+}
+
+#[test]
 fn a_thousand_random_alterations_are_all_found_at_their_line() {
     let seed = std::env::var("AMENDS_SEED").ok().map_or(SEED, |seed| seed.parse().expect("AMENDS_SEED is a number"));
     let mut dice = Dice(seed);
@@ -149,16 +158,70 @@ fn a_thousand_random_alterations_are_all_found_at_their_line() {
 }
 
 #[test]
-fn every_byte_of_a_small_export_counts() {
+fn every_byte_of_a_small_export_counts_at_its_line() {
     let mut lanes = lanes(SEED, 0);
     for lane in &mut lanes {
         lane.bodies.truncate(3);
     }
     let file = export(&lanes);
     assert!(verify(&file).is_ok());
+    let mut line = 1;
     for at in 0..file.len() {
-        let mut altered = file.clone();
-        altered[at] ^= 1 << (at % 8);
-        assert!(verify(&altered).is_err(), "byte {at}");
+        let mut flipped = file.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert_eq!(verify(&flipped).map_err(|flaw| flaw.line), Err(line), "byte {at}");
+        if matches!(file[at], b',' | b':' | b'{' | b'}' | b'\n') {
+            let mut spaced = file.clone();
+            spaced.insert(at, b' ');
+            assert_eq!(verify(&spaced).map_err(|flaw| flaw.line), Err(line), "a space before byte {at}");
+        }
+        line += u64::from(file[at] == b'\n');
     }
+}
+
+/// Replaces `from` once and makes the digests fit again, as somebody would who knows the format.
+fn forged(file: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = std::str::from_utf8(file).expect("JSON is text");
+    assert!(text.contains(from), "no {from} in it");
+    let mut forged = String::new();
+    for line in text.replacen(from, to, 1).split_inclusive('\n') {
+        let digest = Digest::of(forged.as_bytes()).hex();
+        match line.split_once("\"digest\":\"") {
+            Some((begin, _)) if !line.starts_with("{\"seq\"") => {
+                forged += begin;
+                forged += "\"digest\":\"";
+                forged += &digest;
+                forged += "\"}\n";
+            }
+            Some(_) | None => forged += line,
+        }
+    }
+    forged.into_bytes()
+}
+
+#[test]
+fn a_forged_export_is_told_from_one_by_more_than_its_digests() {
+    let file = export(&lanes(SEED, 0));
+    let own = || format!("{{\"format\":\"{FORMAT}\",\"section\":1,\"tenant\":\"acme\",\"lane\":0,\"from\":1,");
+    assert!(verify(&forged(&file, "acme", "acme")).is_ok());
+    for (from, to, says) in [
+        ("amends-audit/1", "amends-audit/2", "the format is `amends-audit/2`, this release reads amends-audit/1"),
+        ("\"section\":2", "\"section\":3", "section 3 stands where section 2 belongs"),
+        ("\"tenant\":\"local\"", "\"tenant\":\"abacus\"", "the link before the first record is"),
+        (&own(), &own().replace("\"from\":1", "\"from\":2"), "all begin with record 1"),
+        (&own(), &format!("{}\"note\":1,", own()), "unknown field `note`"),
+        ("\"seq\":4", "\"seq\":5", "record 5 stands where record 4 belongs"),
+        ("\"quantity\":1.5", "\"quantity\":2.5", "instead of `1.5,"),
+        ("{\"records\":", "{\"records\":1", "the section ends with 1"),
+        ("{\"sections\":3", "{\"sections\":2", "the export ends with 2 sections, 3 are here"),
+        ("{\"sections\":3", "{\"checkpoint\":{}}\n{\"sections\":3", "has no lines that begin with `{\"checkpoint\""),
+        ("{\"sections\":3", "\n{\"sections\":3", "has no lines that begin with `"),
+    ] {
+        let flaw = verify(&forged(&file, from, to)).expect_err(from);
+        assert!(flaw.what.contains(says), "{from}: {flaw}");
+    }
+    let twice = [&file[..], &file[..]].concat();
+    assert!(verify(&twice).expect_err("twice").what.contains("behind the last line"));
+    assert!(verify(&file[..file.len() - 1]).expect_err("cut").what.contains("does not end with a newline"));
+    assert!(verify(b"").expect_err("empty").what.contains("the rest is missing"));
 }

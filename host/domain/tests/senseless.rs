@@ -139,15 +139,8 @@ fn versions_of_a_key_grow_from_commit_to_commit() {
     assert!(verify(&export(&[lane])).is_ok());
     // But not where the run had a record since: then there was a commit between them.
     let start = |run| of_run(run, 0, vec![started(1, digest)]);
-    let what = misfit(vec![
-        start(1),
-        start(2),
-        ended(1, 3, 2),
-        own(TenantEvent::StateWritten { writes: vec![] }),
-        of_run(3, 0, vec![started(1, digest)]),
-        ended(2, 4, 2),
-    ]);
-    assert!(what.contains("version 2, lane 0 record 5"), "{what}");
+    let what = misfit(vec![start(1), start(2), ended(1, 3, 2), of_run(2, 4, vec![Event::Adopted]), ended(2, 6, 1)]);
+    assert_eq!(what, "key `k` is written with version 1, lane 0 record 5 wrote it with version 2");
 }
 
 #[test]
@@ -160,11 +153,15 @@ fn the_state_that_a_chain_implies_is_the_sum_of_its_writes() {
     checker.take(4, &removed).expect("it is right");
     // Another lane, whose commits nobody can order: an older write neither counts nor is wrong.
     checker.begin_lane(Lane(1));
-    checker.take(1, &own(TenantEvent::StateWritten { writes: vec![write("c", 4, Some("9"))] })).expect("it is right");
+    for (seq, version) in (1..).zip(10..16) {
+        checker.take(seq, &written("other", version)).expect("it is right");
+    }
+    checker.take(7, &written("c", 4)).expect("it is right");
 
     let one = || Payload::from("1");
     let mut state = checker.into_state();
     assert_eq!(state.tick_off("a", 3, &one()), Ok(()));
+    assert_eq!(state.tick_off("other", 15, &one()), Ok(()));
     for (key, version, value, says) in [
         ("b", 2, one(), "the chain does not have it"),
         ("c", 4, Payload::from("2"), "the chain has version 5"),
@@ -193,4 +190,22 @@ fn a_run_needs_the_definitions_of_lane_0_and_ends_with_its_lane() {
     let flaw = verify(&export(&[lane_1])).expect_err("nothing was applied");
     assert!(flaw.to_string().starts_with("line 2, local lane 1 record 1: "), "{flaw}");
     assert!(flaw.what.contains("was not applied"), "{flaw}");
+
+    let mut all = lanes(1, 0);
+    let (lane_0, lane_1) = (all[1].bodies.len(), all[2].bodies.len());
+    let open = |bodies: &[Body]| {
+        let records = (1..).zip(bodies).filter_map(|(seq, body)| match body {
+            Body::Run { run, .. } if *run == RunId(4) => Some(seq),
+            Body::Run { .. } | Body::Tenant { .. } => None,
+        });
+        records.last().expect("the run that stays open")
+    };
+    let more = of_run(4, open(&all[1].bodies), vec![Event::Adopted]);
+    all[2].bodies.push(more.clone());
+    let flaw = verify(&export(&all)).expect_err("the run is of lane 0");
+    assert_eq!(flaw.seq, Some(lane_1 as u64 + 1), "{flaw}");
+    assert!(flaw.what.contains("has ended or never started"), "{flaw}");
+    all[2].bodies.pop();
+    all[1].bodies.push(more);
+    assert_eq!(verify(&export(&all)).map(|reports| reports[1].head.seq), Ok(lane_0 as u64 + 1));
 }

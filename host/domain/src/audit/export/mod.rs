@@ -2,7 +2,7 @@
 //! how. Here: what the lines look like; [`Exporter`] makes them, [`Verifier`] checks them. Neither reads nor writes a file.
 //!
 //! The readable facts of a record are part of the format: they are written anew from the body and must come out byte for byte as they
-//! stand in the file. `tests/golden/export.jsonl` notices if a library, or one of its features, begins to write them otherwise.
+//! stand in the file. `tests/golden/export_lines.txt` notices if a library, or one of its features, begins to write them otherwise.
 
 mod verify;
 mod write;

@@ -168,7 +168,7 @@ impl Verifier {
     fn header(&mut self, written: &[u8]) -> Result<(), String> {
         let header: HeaderLine = parsed(written)?;
         if header.format != FORMAT {
-            return Err(format!("the format is {:?}, this release reads {FORMAT}", excerpt(header.format.as_bytes())));
+            return Err(format!("the format is {}, this release reads {FORMAT}", excerpt(header.format.as_bytes())));
         }
         rewritten(&header, written)?;
         let (tenant, lane) = (header.tenant, header.lane);
@@ -264,8 +264,11 @@ fn fits(what: &str, found: &str, expected: Digest) -> Result<(), String> {
     Err(format!("the {what} is {}, it should be `{}`", excerpt(found.as_bytes()), expected.hex()))
 }
 
-/// The beginning of `bytes` between quotes, with everything escaped that is not plain.
+/// The beginning of `bytes` between quotes, on one line.
 fn excerpt(bytes: &[u8]) -> String {
-    let shown = &bytes[..bytes.len().min(EXCERPT_LEN)];
-    format!("`{}{}`", shown.escape_ascii(), if shown.len() < bytes.len() { "…" } else { "" })
+    let mut shown = String::new();
+    for c in String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT_LEN)]).chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    format!("`{shown}{}`", if bytes.len() > EXCERPT_LEN { "…" } else { "" })
 }

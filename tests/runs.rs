@@ -1,17 +1,24 @@
 //! Runs of the order plugin through coordinator, sandbox and store: each way in which a step can end, what is taken back, and what the
 //! journal says.
 
-use amends::coordinator::{StartError, StartRun, StartedRun};
+use amends::coordinator::{DriveError, StartError, StartRun, StartedRun};
+use amends::store::Store;
+use amends::store::memory::{Fate, MemoryStore};
+use amends::store::writer::WriterError;
 use amends_domain::event::{Direction, Ending, Event, Halt, Outcome};
 use amends_domain::payload::Payload;
 use amends_domain::run::{Phase, Run, StepStatus};
 use harness::{Host, guest, root};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const SAGA: &str = "order.fulfillment";
 
 fn host(directory: &tempfile::TempDir) -> Host {
-    let host = Host::open(directory.path(), 2).expect("a new directory opens");
+    prepared(Host::open(directory.path(), 2).expect("a new directory opens"))
+}
+
+fn prepared(host: Host) -> Host {
     host.install("orders", &guest("orders")).expect("the plugin is right");
     let example = root().join("examples/order-fulfillment");
     let document = std::fs::read_to_string(example.join("saga.yaml")).expect("the example is there");
@@ -202,6 +209,47 @@ fn a_run_that_was_left_open_goes_on_where_it_was() {
     });
     assert_eq!(outcome(&run), Outcome::Compensated);
     assert!(run.steps().all(|(_, step)| step.forward.attempts <= 3 && step.backward.attempts <= 3));
+}
+
+/// A commit gives an error: it may be durable or not, and nobody is told that it is.
+#[test]
+fn a_commit_of_unknown_fate_is_told_as_such_and_the_next_host_finds_out() {
+    for (fate, found) in [(Fate::Lost, false), (Fate::Kept, true)] {
+        let store = Arc::new(MemoryStore::new());
+        let host = prepared(Host::over(Arc::clone(&store) as Arc<dyn Store>, 2).expect("it opens"));
+        store.fail_next_commit(fate);
+        let start = StartRun {
+            tenant: host.tenant.clone(),
+            saga: SAGA.parse().expect("a name"),
+            input: Payload::from(&input(json!({}))),
+            key: None,
+        };
+        let run = host.block_on(async {
+            let StartedRun::New(driven) = host.coordinator.start(start).await.expect("it starts") else {
+                panic!("no key was given")
+            };
+            let accepted = driven.accepted().await;
+            assert!(matches!(accepted, Err(DriveError::Writer(WriterError::Unknown(_)))), "{accepted:?}");
+            let run = driven.run;
+            let ended = driven.ended().await;
+            assert!(ended.as_ref().is_err_and(|error| error.to_string().contains("not known whether")), "{ended:?}");
+            run
+        });
+        drop(host);
+
+        let next = Host::over(store, 2).expect("it opens");
+        let adopted = next.block_on(async {
+            match next.coordinator.adopt(&next.tenant, run).expect("the store reads") {
+                Some(driven) => Some(driven.ended().await.expect("it ends")),
+                None => None,
+            }
+        });
+        let ended = next.coordinator.store().run(&next.tenant, run).expect("the store reads").is_some();
+        assert_eq!(ended, found, "{fate:?}");
+        if let Some(run) = adopted {
+            assert_eq!(outcome(&run), Outcome::Succeeded);
+        }
+    }
 }
 
 /// The bad endings of a run's attempts in one direction, in order.

@@ -30,10 +30,17 @@ impl Host {
     /// # Errors
     /// What the store or the sandbox says.
     pub fn open(data: &Path, workers: usize) -> Result<Self> {
+        Self::over(Arc::new(RedbStore::open(data)?), workers)
+    }
+
+    /// A host over a store.
+    ///
+    /// # Errors
+    /// What the store or the sandbox says.
+    pub fn over(store: Arc<dyn Store>, workers: usize) -> Result<Self> {
         let guests = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
         let settings = SandboxSettings { attempts_max: 64, components_max: 16, code_len_max: 256 << 20 };
         let sandbox = Arc::new(Sandbox::new(settings)?);
-        let store: Arc<dyn Store> = Arc::new(RedbStore::open(data)?);
         let coordinator = Coordinator::new(store, sandbox, Arc::new(SystemClock), guests.handle().clone())?;
         Ok(Self { coordinator, tenant: "local".parse()?, guests })
     }

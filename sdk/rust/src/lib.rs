@@ -13,6 +13,11 @@
 //! #[derive(Deserialize, Serialize, JsonSchema)]
 //! struct Booking { seats_left: u32 }
 //!
+//! // Where this step of this run notes what it took.
+//! fn booking() -> String {
+//!     format!("booking/{}/{}", invocation::run(), invocation::step_id())
+//! }
+//!
 //! /// Takes one seat; gives it back when the run fails.
 //! struct BookSeat;
 //!
@@ -31,20 +36,19 @@
 //!             return Err(Failure::rejected("fully_booked", format!("flight {} has no seat left", seat.flight)));
 //!         };
 //!         state::set(&key, &seats_left)?;
-//!         state::set(&format!("booking/{}", invocation::run()), &seat)?;
+//!         state::set(&booking(), &seat)?;
 //!         Ok(Booking { seats_left })
 //!     }
 //!
 //!     // What to give back is read from the state, not from `booking`: that is none when the outcome is unknown.
 //!     fn compensate(seat: Seat, _booking: Option<Booking>) -> Result<(), Failure> {
-//!         let booked = format!("booking/{}", invocation::run());
-//!         if state::get::<Seat>(&booked)?.is_none() {
+//!         if state::get::<Seat>(&booking())?.is_none() {
 //!             return Ok(());
 //!         }
 //!         let key = format!("seats/{}", seat.flight);
 //!         let free = state::get::<u32>(&key)?.unwrap_or_default();
 //!         state::set(&key, &(free + 1))?;
-//!         state::remove(&booked);
+//!         state::remove(&booking());
 //!         Ok(())
 //!     }
 //! }

@@ -1,8 +1,10 @@
 //! What the tests share: where things are, and a host in this process over a directory that goes away.
 
 mod host;
+mod program;
 
 pub use host::{Host, payload};
+pub use program::{Ended, PATIENCE, Program, run_amends};
 
 use std::path::PathBuf;
 

@@ -2,8 +2,6 @@
 //! was found is told.
 
 mod export;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 use super::error::as_text;

@@ -1,17 +1,18 @@
 //! What `audit` finds in a data directory and in an export that somebody laid hands on.
 
-use super::super::error::message;
-use super::*;
-use crate::store::redb::RedbStore;
-use crate::store::{Commit, LaneCommit};
+use amends::store::redb::RedbStore;
+use amends::store::{Commit, LaneCommit, Store};
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
 use amends_domain::event::{TenantEntry, TenantEvent, Write};
+use amends_domain::id::{Lane, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::time::Timestamp;
+use harness::amends;
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
 
 // The tables, as a stranger finds them in the file. Numbers of tenants and lanes are given from 1 on: `acme`, its lane, `local`, its lane.
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -20,20 +21,27 @@ const STATE: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("sta
 const ACME: u32 = 1;
 const LANE_OF_LOCAL: u32 = 4;
 
+/// Exit codes of `amends`.
+const DONE: i32 = 0;
+const CHAIN_BROKEN: i32 = 5;
+
 /// A folder of its own for each test, gone when it ends.
-struct Folder(PathBuf);
+struct Folder(tempfile::TempDir);
+
+/// What a command said, and how it ended.
+struct Said {
+    exit: i32,
+    error: String,
+}
 
 impl Folder {
-    fn new(test: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("amends-audit-{test}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).expect("a folder");
-        Self(dir)
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
     }
 
     /// With a data directory in it: two tenants, each with a few records.
-    fn with_data(test: &str) -> Self {
-        let folder = Self::new(test);
+    fn with_data() -> Self {
+        let folder = Self::new();
         let store = RedbStore::open(&folder.data()).expect("a new data directory");
         for tenant in ["acme", "local"] {
             let tenant: TenantId = tenant.parse().expect("a name");
@@ -55,11 +63,11 @@ impl Folder {
     }
 
     fn data(&self) -> PathBuf {
-        self.0.join("data")
+        self.0.path().join("data")
     }
 
     fn out(&self) -> PathBuf {
-        self.0.join("audit.jsonl")
+        self.0.path().join("audit.jsonl")
     }
 
     /// Changes the data file behind the store's back.
@@ -70,42 +78,32 @@ impl Folder {
         transaction.commit().expect("it is changed");
     }
 
-    fn verify_data(&self, tenant: Option<&str>) -> anyhow::Result<Exit> {
-        verify(None, Some(&self.data()), tenant)
+    fn verify_data(&self, tenant: Option<&str>) -> Said {
+        Self::audit(Command::new(amends()).args(["audit", "verify", "--data"]).arg(self.data()), tenant)
     }
 
-    fn verify_export(&self, tenant: Option<&str>) -> anyhow::Result<Exit> {
-        verify(Some(&self.out()), None, tenant)
+    fn verify_export(&self, tenant: Option<&str>) -> Said {
+        Self::audit(Command::new(amends()).args(["audit", "verify"]).arg(self.out()), tenant)
     }
 
-    fn export(&self, tenant: Option<&str>) -> anyhow::Result<Exit> {
-        let tenant = tenant.map(|name| name.parse().expect("a name"));
-        run(&Audit::Export(Export { data: self.data(), out: self.out(), tenant }), Format::Json)
+    fn export(&self, tenant: Option<&str>) -> Said {
+        let mut command = Command::new(amends());
+        command.args(["audit", "export", "--data"]).arg(self.data()).arg("--out").arg(self.out());
+        Self::audit(&mut command, tenant)
+    }
+
+    fn audit(command: &mut Command, tenant: Option<&str>) -> Said {
+        if let Some(tenant) = tenant {
+            command.args(["--tenant", tenant]);
+        }
+        let output = command.output().expect("it runs");
+        Said { exit: output.status.code().expect("it ends by itself"), error: String::from_utf8_lossy(&output.stderr).into_owned() }
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).expect("the folder").map(|entry| entry.expect("an entry").file_name());
+        let entries = fs::read_dir(self.0.path()).expect("the folder").map(|entry| entry.expect("an entry").file_name());
         entries.map(|name| name.to_string_lossy().into_owned()).collect()
     }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn verify(path: Option<&Path>, data: Option<&Path>, tenant: Option<&str>) -> anyhow::Result<Exit> {
-    let tenant = tenant.map(|name| name.parse().expect("a name"));
-    let verify = Verify { path: path.map(Into::into), data: data.map(Into::into), tenant };
-    run(&Audit::Verify(verify), Format::Text)
-}
-
-/// What the verification of a data directory finds, in words.
-fn found(folder: &Folder) -> String {
-    let verify = Verify { path: None, data: Some(folder.data()), tenant: None };
-    let error = verify::run(&verify, &mut Telling { format: Format::Json, lanes: Vec::new() }).expect_err("it was changed");
-    Broken::of(&error).expect("the chain is broken").to_string()
 }
 
 /// A row is the link, 32 bytes, and the body.
@@ -121,46 +119,46 @@ fn flip(transaction: &WriteTransaction, seq: u64, at: usize) {
 
 #[test]
 fn what_was_not_touched_passes_in_place_and_exported() {
-    let folder = Folder::with_data("untouched");
-    assert_eq!(folder.verify_data(None).expect("it runs"), Exit::Done);
-    assert_eq!(folder.verify_data(Some("acme")).expect("it runs"), Exit::Done);
-    assert_eq!(folder.export(None).expect("it runs"), Exit::Done);
-    assert_eq!(folder.verify_export(None).expect("it runs"), Exit::Done);
-    assert_eq!(folder.verify_export(Some("local")).expect("it runs"), Exit::Done);
+    let folder = Folder::with_data();
+    assert_eq!(folder.verify_data(None).exit, DONE);
+    assert_eq!(folder.verify_data(Some("acme")).exit, DONE);
+    assert_eq!(folder.export(None).exit, DONE);
+    assert_eq!(folder.verify_export(None).exit, DONE);
+    assert_eq!(folder.verify_export(Some("local")).exit, DONE);
     for nobody in [folder.verify_data(Some("nobody")), folder.verify_export(Some("nobody"))] {
-        assert_eq!(message(&nobody.expect_err("there is none")), "there are no records of tenant `nobody`");
+        assert!(nobody.exit != DONE && nobody.error.contains("there are no records of tenant `nobody`"), "{}", nobody.error);
     }
 }
 
 #[test]
 fn an_export_is_not_replaced_and_nothing_is_left_of_one_that_failed() {
-    let folder = Folder::with_data("whole");
-    folder.export(Some("acme")).expect("it runs");
+    let folder = Folder::with_data();
+    assert_eq!(folder.export(Some("acme")).exit, DONE);
     let first = fs::read(folder.out()).expect("an export");
-    assert!(message(&folder.export(None).expect_err("it is there")).contains("is there already"));
+    assert!(folder.export(None).error.contains("is there already"));
     assert_eq!(fs::read(folder.out()).expect("an export"), first);
 
     fs::remove_file(folder.out()).expect("it is there");
     folder.lay_hands_on(|transaction| flip(transaction, 1, IN_BODY));
-    assert_eq!(folder.export(None).expect("it runs"), Exit::ChainBroken);
-    assert!(folder.export(Some("nobody")).is_err());
+    assert_eq!(folder.export(None).exit, CHAIN_BROKEN);
+    assert_ne!(folder.export(Some("nobody")).exit, DONE);
     assert_eq!(folder.names(), ["data"]);
 }
 
 #[test]
 fn an_export_that_was_changed_is_broken() {
-    let folder = Folder::with_data("changed-export");
-    folder.export(None).expect("it runs");
+    let folder = Folder::with_data();
+    assert_eq!(folder.export(None).exit, DONE);
     let whole = fs::read(folder.out()).expect("an export");
     for len in [whole.len() - 1, whole.len() / 2, 0] {
         fs::write(folder.out(), &whole[..len]).expect("a write");
-        assert_eq!(folder.verify_export(None).expect("it runs"), Exit::ChainBroken, "{len} bytes");
+        assert_eq!(folder.verify_export(None).exit, CHAIN_BROKEN, "{len} bytes");
     }
     let mut altered = whole.clone();
     let at = altered.windows(5).position(|five| five == b"facts").expect("a record") + 1;
     altered[at] ^= 0x20;
     fs::write(folder.out(), &altered).expect("a write");
-    assert_eq!(folder.verify_export(Some("local")).expect("it runs"), Exit::ChainBroken);
+    assert_eq!(folder.verify_export(Some("local")).exit, CHAIN_BROKEN);
 }
 
 #[test]
@@ -185,10 +183,10 @@ fn a_data_directory_that_was_changed_is_broken_at_the_place() {
         ("removed key", |t| drop(t.open_table(STATE).expect("it").remove((ACME, "b")).expect("it")), "key `b` is not stored"),
     ];
     for (name, change, says) in cases {
-        let folder = Folder::with_data(name);
+        let folder = Folder::with_data();
         folder.lay_hands_on(change);
-        assert_eq!(folder.verify_data(None).expect("it runs"), Exit::ChainBroken, "{name}");
-        assert!(found(&folder).contains(says), "{name}: {}", found(&folder));
+        assert_eq!(folder.verify_data(None).exit, CHAIN_BROKEN, "{name}");
+        assert!(folder.verify_data(None).error.contains(says), "{name}: {}", folder.verify_data(None).error);
     }
 }
 
@@ -198,21 +196,21 @@ fn put(transaction: &WriteTransaction, key: &str, row: &[u8]) {
 
 #[test]
 fn a_chain_that_the_store_itself_finds_broken_is_a_broken_chain() {
-    let folder = Folder::with_data("unclean");
+    let folder = Folder::with_data();
     folder.lay_hands_on(|transaction| {
         flip(transaction, 1, IN_BODY);
         let unclean: &[u8] = &[1, 0];
         transaction.open_table(META).expect("the table").insert("ending", unclean).expect("a write");
     });
-    assert_eq!(folder.verify_data(None).expect("it runs"), Exit::ChainBroken);
-    assert!(found(&folder).starts_with("local lane 0 record 1: the link is"));
+    assert_eq!(folder.verify_data(None).exit, CHAIN_BROKEN);
+    assert!(folder.verify_data(None).error.contains("local lane 0 record 1: the link is"));
 }
 
 #[test]
 fn nothing_is_made_where_there_is_nothing() {
-    let folder = Folder::new("nothing");
-    assert!(folder.verify_data(None).is_err());
-    assert!(folder.verify_export(None).is_err());
-    assert!(folder.export(None).is_err());
+    let folder = Folder::new();
+    assert_ne!(folder.verify_data(None).exit, DONE);
+    assert_ne!(folder.verify_export(None).exit, DONE);
+    assert_ne!(folder.export(None).exit, DONE);
     assert!(folder.names().is_empty());
 }

@@ -45,17 +45,10 @@ impl RedbStore {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| disk_at(dir, &e))?;
         let path = dir.join(FILE_NAME);
-        // Made here and not by redb, which would leave its mode to the umask.
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(|e| disk_at(&path, &e))?;
-        // A file whose name is not on the disk is lost with the power, whatever was synced into it.
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| disk_at(dir, &e))?;
-        let database = Builder::new().set_cache_size(CACHE_LEN_MAX).create(&path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-                StoreError::InUse(path.display().to_string())
-            }
-            error => error.into(),
-        })?;
-        let store = Self { database, closed: AtomicBool::new(false) };
+        if !path.exists() {
+            make(dir, &path)?;
+        }
+        let store = Self { database: database(&path)?, closed: AtomicBool::new(false) };
         if store.prepare()? == Ending::Unclean {
             verify_tail(&store, VERIFY_TAIL_LEN)?;
         }
@@ -65,6 +58,31 @@ impl RedbStore {
     fn read(&self) -> Result<Snapshot, StoreError> {
         Ok(Snapshot::new(self.database.begin_read()?))
     }
+}
+
+/// Makes an empty data file. It gets its name when it is whole: a process that dies meanwhile leaves a draft, which the next one drops.
+fn make(dir: &Path, path: &Path) -> Result<(), StoreError> {
+    let disk = |error: std::io::Error| disk_at(path, &error);
+    let folder = File::open(dir).map_err(disk)?;
+    // Of two processes that find nothing, the second waits, and finds the file of the first.
+    folder.lock().map_err(disk)?;
+    if path.exists() {
+        return Ok(());
+    }
+    let draft = path.with_extension("draft");
+    // Made here and not by redb, which would leave its mode to the umask.
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(disk)?;
+    drop(database(&draft)?);
+    std::fs::rename(&draft, path).map_err(disk)?;
+    // A file whose name is not on the disk is lost with the power, whatever was synced into it.
+    folder.sync_all().map_err(disk)
+}
+
+fn database(path: &Path) -> Result<Database, StoreError> {
+    Builder::new().set_cache_size(CACHE_LEN_MAX).create(path).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => StoreError::InUse(path.display().to_string()),
+        error => error.into(),
+    })
 }
 
 impl Store for RedbStore {

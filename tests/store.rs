@@ -214,6 +214,16 @@ fn a_directory_is_its_owners_and_one_process_has_it() {
     assert!(matches!(RedbStore::open(&parent.path().join("file")), Err(StoreError::Disk(_))));
 }
 
+/// A process was killed while it made the file: whatever it left under the draft's name is no data.
+#[test]
+fn a_file_that_was_left_half_made_is_made_anew() {
+    let dir = TempDir::new().expect("a directory");
+    std::fs::write(dir.path().join("amends.draft"), [0; 70_000]).expect("a write");
+    assert!(open(dir.path()).lanes().expect("it reads").is_empty());
+    let names: Vec<_> = std::fs::read_dir(dir.path()).expect("it is there").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(names, ["amends.redb"]);
+}
+
 #[test]
 fn the_image_of_a_crash_has_every_commit_so_far() {
     let dir = TempDir::new().expect("a directory");

@@ -218,7 +218,7 @@ fn a_directory_is_its_owners_and_one_process_has_it() {
 #[test]
 fn a_file_that_was_left_half_made_is_made_anew() {
     let dir = TempDir::new().expect("a directory");
-    std::fs::write(dir.path().join("amends.draft"), [0; 70_000]).expect("a write");
+    std::fs::write(dir.path().join("amends.draft"), vec![0; 70_000]).expect("a write");
     assert!(open(dir.path()).lanes().expect("it reads").is_empty());
     let names: Vec<_> =
         std::fs::read_dir(dir.path()).expect("it is there").map(|entry| entry.expect("an entry").file_name()).collect();

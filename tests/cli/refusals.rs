@@ -76,6 +76,11 @@ fn bad_usage_is_told_with_exit_code_2() {
         let ended = run_amends(args.split(' '));
         assert_eq!(ended.code, Some(2), "{ended}");
         assert!(ended.stderr.contains(says) && ended.stdout.is_empty(), "{args}: no `{says}`: {ended}");
+        let ended = run_amends(args.split(' ').chain(["--json"]));
+        let told: serde_json::Value =
+            serde_json::from_str(&ended.stderr).unwrap_or_else(|error| panic!("{args}: {error}: {ended}"));
+        assert!(told["message"].as_str().is_some_and(|message| message.contains(says)), "{args}: {told}");
+        assert_eq!((ended.code, told["code"].is_string()), (Some(2), true), "{ended}");
     }
 }
 

@@ -96,7 +96,7 @@ const HOST: &[Case] = &[
     ("coordinator/mod.rs", "use futures_util::mpsc::unbounded;", Some((1, "no channel without a bound"))),
     ("store/writer/mod.rs", "use std::sync::mpsc::{Sender, channel};", Some((1, "no channel without a bound"))),
     ("store/writer/mod.rs", "use std::sync::mpsc::*;", Some((1, "a glob hides"))),
-    ("sandbox/ticker.rs", "use std::sync::mpsc::{Sender, channel};", None),
+    ("sandbox/ticker.rs", "use std::sync::mpsc::{SyncSender, sync_channel};", None),
 ];
 
 const DOMAIN: &[Case] = &[

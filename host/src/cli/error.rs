@@ -44,6 +44,17 @@ pub(super) fn tell(error: &anyhow::Error, format: Format) -> Exit {
     exit
 }
 
+/// Tells what is wrong with the arguments, or shows the help that was asked for, and ends the process.
+pub(super) fn of_usage(error: &clap::Error) -> ! {
+    // Whether JSON was asked for is not known from arguments that make no sense, but it can be seen.
+    if error.use_stderr() && std::env::args().any(|argument| argument == "--json") {
+        let message = error.to_string();
+        let exit = tell(&misuse("bad_usage", message.trim_start_matches("error: ").trim_end()), Format::Json);
+        std::process::exit(exit.code().into());
+    }
+    error.exit()
+}
+
 /// `error[code]: message`.
 pub(super) fn as_text(code: &str, message: &str) -> String {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));

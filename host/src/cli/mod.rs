@@ -62,7 +62,7 @@ enum Command {
 
 /// Does what the arguments of the process say. Bad usage is told and ends the process here.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| error::of_usage(&error));
     let filter = EnvFilter::try_from_env("AMENDS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let format = if cli.json { Format::Json } else { Format::Text };

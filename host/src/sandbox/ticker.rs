@@ -2,7 +2,7 @@
 //! moved: this is what makes time slices of a guest that never waits.
 
 use super::SandboxError;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use wasmtime::Engine;
@@ -12,14 +12,15 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// Ticks until it is dropped; then the thread has ended.
 pub(super) struct Ticker {
-    stop: Option<Sender<()>>,
+    stop: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
     /// Starts ticking.
     pub(super) fn start(engine: Engine) -> Result<Self, SandboxError> {
-        let (stop, stopped) = channel();
+        // Nothing is ever sent: the end of the channel is the message.
+        let (stop, stopped) = sync_channel(1);
         let tick = move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 engine.increment_epoch();

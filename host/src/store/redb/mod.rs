@@ -45,9 +45,13 @@ impl RedbStore {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| disk_at(dir, &e))?;
         let path = dir.join(FILE_NAME);
+        let folder = File::open(dir).map_err(|e| disk_at(dir, &e))?;
         if !path.exists() {
-            make(dir, &path)?;
+            make(&folder, &path)?;
         }
+        // A file whose name is not on the disk is lost with the power, whatever was synced into it. At every open: whoever made it may
+        // have died before this.
+        folder.sync_all().map_err(|e| disk_at(dir, &e))?;
         let store = Self { database: database(&path)?, closed: AtomicBool::new(false) };
         if store.prepare()? == Ending::Unclean {
             verify_tail(&store, VERIFY_TAIL_LEN)?;
@@ -61,9 +65,8 @@ impl RedbStore {
 }
 
 /// Makes an empty data file. It gets its name when it is whole: a process that dies meanwhile leaves a draft, which the next one drops.
-fn make(dir: &Path, path: &Path) -> Result<(), StoreError> {
+fn make(folder: &File, path: &Path) -> Result<(), StoreError> {
     let disk = |error: std::io::Error| disk_at(path, &error);
-    let folder = File::open(dir).map_err(disk)?;
     // Of two processes that find nothing, the second waits, and finds the file of the first.
     folder.lock().map_err(disk)?;
     if path.exists() {
@@ -74,8 +77,7 @@ fn make(dir: &Path, path: &Path) -> Result<(), StoreError> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(disk)?;
     drop(database(&draft)?);
     std::fs::rename(&draft, path).map_err(disk)?;
-    // A file whose name is not on the disk is lost with the power, whatever was synced into it.
-    folder.sync_all().map_err(disk)
+    folder.unlock().map_err(disk)
 }
 
 fn database(path: &Path) -> Result<Database, StoreError> {

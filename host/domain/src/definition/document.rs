@@ -58,7 +58,8 @@ fn parse(text: &str) -> Result<Value, String> {
         return Err(format!("the document has {} bytes: {DOCUMENT_LEN_MAX} are allowed", text.len()));
     }
     if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(|e| format!("not JSON: {e}"));
+        // YAML may begin so as well; where it is neither, it was most likely meant to be JSON.
+        return serde_json::from_str(text).or_else(|e| serde_saphyr::from_str(text).map_err(|_| format!("not JSON: {e}")));
     }
     serde_saphyr::from_str(text).map_err(|e| format!("not YAML: {e}"))
 }
@@ -316,6 +317,11 @@ output: { paid: "${steps.charge.output.amount}" }
         let policy = Policy { retry: RETRY, limits: LIMITS };
         assert_eq!((saga.steps[0].forward, saga.steps[0].backward), (policy, Some(policy)));
         assert_eq!((saga.deadline, saga.order, saga.on_stuck), (None, Order::Reverse, OnStuck::Continue));
+    }
+
+    #[test]
+    fn a_document_in_braces_may_be_yaml_as_well() {
+        assert!(read("{saga: s, steps: [{id: a, uses: p/a}]}").is_ok());
     }
 
     #[test]

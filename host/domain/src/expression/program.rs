@@ -10,6 +10,10 @@ use std::sync::{Arc, LazyLock};
 
 /// Longest expression in bytes.
 pub const EXPRESSION_LEN_MAX: usize = 2048;
+/// Most operators: reading and evaluating a chain takes up to a kilobyte of stack for each, and no tenant may overflow it.
+const OPERATORS_MAX: usize = 128;
+/// Most brackets open at a time: the parser takes up to thirty kilobytes of stack for each.
+const BRACKETS_MAX: usize = 16;
 /// Most JSON values that an expression with a loop (`map`, `filter`, `all`, `exists`) may see: loops copy what they have gathered.
 const LOOP_VALUES_MAX: usize = 4096;
 /// Most bytes that a loop may move, reckoned as values seen × their bytes × mentions in the expression.
@@ -27,6 +31,9 @@ pub enum ExpressionError {
     /// Not CEL.
     #[error("not a CEL expression: {0}")]
     Syntax(String),
+    /// Too long a chain, or nested too deep.
+    #[error("more than {OPERATORS_MAX} operators, or {BRACKETS_MAX} brackets inside each other: split it, or let a step do this")]
+    TooDeep,
     /// A loop inside a loop.
     #[error("a loop inside a loop: its cost cannot be bounded; let a step do this")]
     NestedLoop,
@@ -71,6 +78,9 @@ impl Expression {
         if source.len() > EXPRESSION_LEN_MAX {
             return Err(ExpressionError::TooLong(source.len()));
         }
+        if operators(source) > OPERATORS_MAX || brackets(source) > BRACKETS_MAX {
+            return Err(ExpressionError::TooDeep);
+        }
         let program = ENV.compile(source).map_err(|errors| ExpressionError::Syntax(first_line(&errors)))?;
         let mut facts = Facts::default();
         facts.walk(&program.expression().expr, &mut Vec::new(), false)?;
@@ -103,6 +113,24 @@ impl Expression {
             Form::Program { program, facts } => facts.run(program, scope),
         }
     }
+}
+
+/// How many operators there are. Selections count, and what stands in texts as well: it is a bound, not a grammar.
+fn operators(source: &str) -> usize {
+    source.bytes().filter(|byte| b"+-*/%&|<>=!?:.,".contains(byte)).count()
+}
+
+/// How many brackets are open at a time, at most; those in texts count as well.
+fn brackets(source: &str) -> usize {
+    let depths = source.bytes().scan(0_usize, |depth, byte| {
+        match byte {
+            b'(' | b'[' | b'{' => *depth += 1,
+            b')' | b']' | b'}' => *depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        Some(*depth)
+    });
+    depths.max().unwrap_or(0)
 }
 
 fn first_line(errors: &cel::ParseErrors) -> String {
@@ -289,6 +317,8 @@ mod tests {
             ("input.sku + '-' + string(input.quantity)", json!("lamp-3")),
             ("{'a': [input.quantity, null, true]}", json!({"a": [3, null, true]})),
             ("type(input.quantity) == int", json!(true)),
+            (&format!("1{}", " + 1".repeat(120)), json!(121)),
+            (&format!("{}1{}", "(".repeat(16), ")".repeat(16)), json!(1)),
         ] {
             assert_eq!(evaluate(source), Ok(value), "{source}");
         }
@@ -304,6 +334,9 @@ mod tests {
             ("steps[input.sku].output", "followed by the id of a step"),
             ("input.lines.map(a, input.lines.map(b, a))", "a loop inside a loop"),
             (&format!("'{}'", "x".repeat(3000)), "3002 bytes"),
+            (&format!("input{}", ".a".repeat(129)), "128 operators"),
+            (&format!("1{}", "+1".repeat(200)), "128 operators"),
+            (&format!("{}1{}", "(".repeat(17), ")".repeat(17)), "16 brackets"),
         ] {
             let error = Expression::new(source).map(|_| ()).expect_err(source).to_string();
             assert!(error.contains(part), "{source}: {error}");

@@ -12,6 +12,6 @@ wasmtime::component::bindgen!({
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
-pub(super) use amends::saga::log::Level;
-pub(super) use amends::saga::types::{Effect, Failure, Fault};
+pub(super) use self::amends::saga::log::Level;
+pub(super) use self::amends::saga::types::{Effect, Failure, Fault};
 pub(super) use exports::amends::saga::{manifest, step};

@@ -25,6 +25,8 @@ pub(super) struct State {
     bytes: usize,
     /// The version of the newest write.
     version: u64,
+    /// Everything up to here is in the store, as far as was heard.
+    durable: Position,
 }
 
 /// The newest value of a key.
@@ -40,7 +42,7 @@ struct Newest {
 
 impl State {
     pub(super) fn new(tenant: TenantId, store: Arc<dyn Store>, version: u64) -> Self {
-        Self { tenant, store, values: HashMap::new(), bytes: 0, version }
+        Self { tenant, store, values: HashMap::new(), bytes: 0, version, durable: Position::default() }
     }
 
     /// The value of a key now.
@@ -70,10 +72,10 @@ impl State {
 
     /// Notes that `writes` were queued at `position`, `durable` being on disk.
     pub(super) fn queued(&mut self, writes: &[Write], position: Position, durable: Position) {
+        self.durable = durable;
         for write in writes {
             self.keep(&write.key, Newest { version: write.version, value: write.value.clone(), position });
         }
-        self.trim(durable);
     }
 
     fn newest(&mut self, key: &str) -> Result<Newest, StoreError> {
@@ -87,18 +89,15 @@ impl State {
         Ok(newest)
     }
 
+    /// Keeps a value, and forgets what can be read from the store again when there is too much: reads alone must not fill the memory.
     fn keep(&mut self, key: &str, newest: Newest) {
+        if self.values.len() >= KEYS_MAX || self.bytes >= BYTES_MAX {
+            self.values.retain(|_, newest| newest.position > self.durable);
+            self.bytes = self.values.iter().map(|(key, newest)| key.len() + newest.len()).sum();
+        }
         self.bytes += key.len() + newest.len();
         if let Some(older) = self.values.insert(key.to_owned(), newest) {
             self.bytes -= key.len() + older.len();
-        }
-    }
-
-    /// Forgets what can be read from the store again, when there is too much.
-    fn trim(&mut self, durable: Position) {
-        if self.values.len() > KEYS_MAX || self.bytes > BYTES_MAX {
-            self.values.retain(|_, newest| newest.position > durable);
-            self.bytes = self.values.iter().map(|(key, newest)| key.len() + newest.len()).sum();
         }
     }
 }
@@ -106,5 +105,40 @@ impl State {
 impl Newest {
     fn len(&self) -> usize {
         self.value.as_ref().map_or(0, Payload::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    fn state() -> State {
+        State::new("local".parse().expect("a name"), Arc::new(MemoryStore::new()), 0)
+    }
+
+    #[test]
+    fn reading_keys_without_end_does_not_fill_the_memory() {
+        let mut state = state();
+        for n in 0..3 * KEYS_MAX {
+            assert_eq!(state.get(&format!("key {n}")).expect("it reads"), None);
+            assert!(state.values.len() <= KEYS_MAX, "{} keys after {n} reads", state.values.len());
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_store_yet_is_never_forgotten() {
+        let mut state = state();
+        let writes = state.write(vec![("k".to_owned(), Some(Payload::from("1")))]);
+        state.queued(&writes, Position(5), Position(4));
+        for n in 0..2 * KEYS_MAX {
+            state.get(&format!("key {n}")).expect("it reads");
+        }
+        assert_eq!(state.get("k").expect("it reads").map(|found| found.version), Some(1));
+        state.queued(&[], Position(6), Position(5));
+        for n in 0..2 * KEYS_MAX {
+            state.get(&format!("key {n}")).expect("it reads");
+        }
+        assert_eq!(state.get("k").expect("it reads"), None, "this store never got it");
     }
 }

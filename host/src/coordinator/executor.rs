@@ -95,15 +95,16 @@ impl Executor {
     }
 
     async fn start(&mut self, start: StartAttempt) -> Result<(), DriveError> {
+        // First the component: an attempt that cannot be made here must not count as one.
+        let plugin = &self.run.definition().step(start.attempt.step).uses.plugin;
+        let pinned = self.run.started().components.iter().find(|(name, _)| name == plugin);
+        let digest = pinned.map(|(_, digest)| *digest).ok_or_else(|| DriveError::Misfit(unpinned(plugin.as_str())))?;
+        let component = self.parts.registry.component(digest).await?;
         self.parts.writer.room().await?;
         self.record(start.event())?;
         if start.caution == Caution::DurableStarts {
             self.parts.gate.leave(self.last).await?;
         }
-        let plugin = &self.run.definition().step(start.attempt.step).uses.plugin;
-        let pinned = self.run.started().components.iter().find(|(name, _)| name == plugin);
-        let digest = pinned.map(|(_, digest)| *digest).ok_or_else(|| DriveError::Misfit(unpinned(plugin.as_str())))?;
-        let component = self.parts.registry.component(digest).await?;
         self.run_guest(start, component, 0, Turn::NotNeeded);
         Ok(())
     }

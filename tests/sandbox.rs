@@ -2,7 +2,8 @@
 //! enough to be read beside the test. Every deny has its allow beside it; wall time is only ever bounded generously.
 
 use amends::sandbox::{
-    Allocation, Call, Component, Context, Reply, Sandbox, SandboxSettings, Secrets, StateAccess, StateError, StateValue,
+    Access, Allocation, Call, Component, Context, EffectAccess, Fence, Outside, Reply, Sandbox, SandboxSettings, Secrets,
+    StateAccess, StateError, StateValue,
 };
 use amends_domain::definition::Limits;
 use amends_domain::digest::Digest;
@@ -13,15 +14,24 @@ use amends_domain::run::Effect;
 use amends_domain::time::{Span, Timestamp};
 use harness::small_guest as guest;
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+#[path = "sandbox/effects.rs"]
+mod effects;
+#[path = "sandbox/fence.rs"]
+mod fence;
 #[path = "sandbox/state.rs"]
 mod state;
 #[path = "sandbox/upload.rs"]
 mod upload;
+#[path = "sandbox/world.rs"]
+mod world;
+
+use world::{Mood, World};
 
 /// No case takes longer, however slow the machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -29,8 +39,16 @@ const MIB: u64 = 1024 * 1024;
 /// Enough for every guest that behaves.
 const LIMITS: Limits = Limits { fuel: 100_000_000, timeout: Span(20_000), memory: 64 * MIB };
 
+const SETTINGS: SandboxSettings = SandboxSettings { attempts_max: 1, components_max: 16, code_len_max: 64 << 20, outside: None };
+
 fn sandbox(attempts_max: u32) -> Sandbox {
-    Sandbox::new(SandboxSettings { attempts_max, components_max: 16, code_len_max: 64 << 20 }).expect("this machine runs guests")
+    Sandbox::new(SandboxSettings { attempts_max, ..SETTINGS }).expect("this machine runs guests")
+}
+
+/// A sandbox with a world outside, and room for one attempt.
+fn sandbox_in(world: &Arc<World>) -> Sandbox {
+    let outside = Some(Arc::clone(world) as Arc<dyn Outside>);
+    Sandbox::new(SandboxSettings { outside, ..SETTINGS }).expect("this machine runs guests")
 }
 
 async fn load(sandbox: &Sandbox, bytes: Vec<u8>) -> Arc<Component> {
@@ -65,9 +83,35 @@ impl StateAccess for Silent {
     }
 }
 
-fn call(component: &Arc<Component>, input: &[u8]) -> Call {
-    Call {
-        component: Arc::clone(component),
+/// A call and the component that it is for.
+struct Ready {
+    component: Arc<Component>,
+    call: Call,
+}
+
+impl Deref for Ready {
+    type Target = Call;
+
+    fn deref(&self) -> &Call {
+        &self.call
+    }
+}
+
+impl DerefMut for Ready {
+    fn deref_mut(&mut self) -> &mut Call {
+        &mut self.call
+    }
+}
+
+impl Ready {
+    /// As long as it takes.
+    async fn invoke(self, sandbox: &Sandbox) -> Reply {
+        sandbox.invoke(&self.component, self.call).await
+    }
+}
+
+fn call(component: &Arc<Component>, input: &[u8]) -> Ready {
+    let call = Call {
         direction: Direction::Forward,
         input: input.to_vec().into(),
         output: None,
@@ -83,13 +127,25 @@ fn call(component: &Arc<Component>, input: &[u8]) -> Call {
         },
         effects: Vec::new(),
         limits: LIMITS,
+        access: Access::ReadWrite,
         state: Arc::new(State::default()),
+        outbound: World::new(Mood::Prompt),
         secrets: Secrets::default(),
-    }
+        fence: Fence::default(),
+    };
+    Ready { component: Arc::clone(component), call }
 }
 
-async fn invoke(sandbox: &Sandbox, call: Call) -> Reply {
-    tokio::time::timeout(PATIENCE, sandbox.invoke(call)).await.expect("every attempt ends")
+/// A call whose handles are all those of `world`.
+fn call_in(world: &Arc<World>, component: &Arc<Component>, input: &str) -> Ready {
+    let mut ready = call(component, input.as_bytes());
+    ready.call.state = Arc::clone(world) as Arc<dyn StateAccess>;
+    ready.call.outbound = Arc::clone(world) as Arc<dyn EffectAccess>;
+    ready
+}
+
+async fn invoke(sandbox: &Sandbox, call: Ready) -> Reply {
+    tokio::time::timeout(PATIENCE, call.invoke(sandbox)).await.expect("every attempt ends")
 }
 
 /// Runs `guest` with what `change` makes of the call.
@@ -126,7 +182,7 @@ async fn a_good_guest_answers_and_is_billed() {
     let reply = run("echo", b"{\"a\":1}", |_| {}).await;
     assert_eq!(output(&reply), b"{\"a\":1}");
     assert!(reply.spent.fuel > 0 && reply.spent.fuel < 10_000, "{:?}", reply.spent);
-    assert!(reply.log.is_empty() && reply.reads.is_empty() && reply.writes.is_empty() && reply.state_error.is_none());
+    assert!(reply.log.is_empty() && reply.reads.is_empty() && reply.writes.is_empty() && reply.host_error.is_none());
     // As large as a payload may be.
     let largest = vec![b'x'; 256 * 1024];
     assert_eq!(output(&run("echo", &largest, |_| {}).await), largest);
@@ -309,6 +365,7 @@ async fn nothing_survives_from_one_attempt_to_the_next() {
 #[tokio::test]
 async fn a_guest_is_told_about_its_own_attempt_and_no_other() {
     let effect = Effect {
+        direction: Direction::Forward,
         attempt: 1,
         call: 1,
         method: "POST".into(),
@@ -360,19 +417,6 @@ async fn more_attempts_than_room_wait_and_all_finish() {
 }
 
 #[tokio::test]
-async fn a_dropped_attempt_gives_its_place_back() {
-    let sandbox = sandbox(1);
-    let component = load(&sandbox, guest("state")).await;
-    for _ in 0..10 {
-        let mut stuck = call(&component, b"g");
-        stuck.state = Arc::new(Silent);
-        let dropped = tokio::time::timeout(Duration::from_millis(1), sandbox.invoke(stuck)).await;
-        assert!(dropped.is_err());
-    }
-    assert_eq!(output(&invoke(&sandbox, call(&component, b"g")).await), b"-");
-}
-
-#[tokio::test]
 async fn without_address_space_guests_run_all_the_same() {
     for (attempts_max, allocation) in [(1, Allocation::Pooling), (16_384, Allocation::OnDemand)] {
         let sandbox = sandbox(attempts_max);
@@ -388,7 +432,7 @@ async fn without_address_space_guests_run_all_the_same() {
 #[test]
 fn a_sandbox_for_nobody_or_for_too_many_is_refused() {
     for attempts_max in [0, 16_385] {
-        let settings = SandboxSettings { attempts_max, components_max: 1, code_len_max: 1 };
+        let settings = SandboxSettings { attempts_max, ..SETTINGS };
         let error = Sandbox::new(settings).err().expect("refused").to_string();
         assert!(error.contains(&format!("{attempts_max} concurrent attempts")), "{error}");
     }

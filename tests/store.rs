@@ -11,10 +11,10 @@ use amends::store::memory::{Fate, MemoryStore};
 use amends::store::redb::RedbStore;
 use amends::store::{PAGE_LEN_MAX, Store, StoreError, verify_tail};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, TenantEvent};
+use amends_domain::event::{Entry, Outcome, Resolvers, TenantEvent};
 use amends_domain::id::{Lane, RunId};
 use amends_domain::payload::Payload;
-use amends_domain::run::RunStatus;
+use amends_domain::run::{RunHead, RunStatus};
 use author::{Author, Deed};
 use facts::{ENDED, adopted, head, started, tenant, write, wrote};
 use proptest::prelude::*;
@@ -47,6 +47,8 @@ fn answers(store: &dyn Store) -> Result<Vec<String>, StoreError> {
     for name in ["a", "b", "nobody"] {
         let tenant = tenant(name);
         all.push(format!("{name} open {:?}", pages(|after, len| store.open_runs(&tenant, after, len), |row| row.run)?));
+        all.push(format!("{name} dead {:?}", pages(|after, len| store.runs_with_dead_letters(&tenant, after, len), |run| *run)?));
+        all.push(format!("{name} {:?}", store.resolvers(&tenant)?));
         let runs = pages(|before, len| store.runs(&tenant, before, len), |row| row.0)?;
         for (run, _) in &runs {
             let journal = store.journal(&tenant, *run)?;
@@ -156,6 +158,44 @@ fn a_run_is_open_from_its_first_commit_to_the_one_that_ends_it() {
         }
         let runs = store.runs(&tenant("a"), None, 10).expect("an answer");
         assert_eq!(runs.iter().map(|(run, _)| run.0).collect::<Vec<_>>(), [3, 2, 1], "newest first, ended or not");
+    });
+}
+
+#[test]
+fn a_run_is_among_those_with_dead_letters_while_it_has_some() {
+    check(|store| {
+        let mut author = Author::default();
+        let stuck = RunStatus::Ended(Outcome::Stuck);
+        let with = |status, dead_letters| RunHead { dead_letters, ..head(status, 0) };
+        for (run, entries, head, expected) in [
+            (1, vec![started(0, None)], with(RUNNING, 0), vec![]),
+            (2, vec![started(0, None)], with(stuck, 2), vec![2]),
+            (1, vec![adopted(0)], with(RunStatus::Compensating, 1), vec![1, 2]),
+            (2, vec![adopted(0)], with(RunStatus::Compensating, 1), vec![1, 2]),
+            (2, vec![adopted(0)], with(RunStatus::Ended(Outcome::Compensated), 0), vec![1]),
+            (1, vec![adopted(0)], with(stuck, 1), vec![1]),
+        ] {
+            store.commit(&author.run("a", run, entries, head)).expect("it follows");
+            let found = store.runs_with_dead_letters(&tenant("a"), None, 10).expect("an answer");
+            assert_eq!(found.iter().map(|run| run.0).collect::<Vec<_>>(), expected);
+            assert_eq!(store.runs_with_dead_letters(&tenant("b"), None, 10).expect("an answer"), []);
+        }
+        assert_eq!(store.runs_with_dead_letters(&tenant("a"), Some(RunId(1)), 10).expect("an answer"), []);
+    });
+}
+
+#[test]
+fn how_many_people_settle_a_dead_letter_is_said_last() {
+    check(|store| {
+        let mut author = Author::default();
+        let mut asked = vec![store.resolvers(&tenant("a")).expect("an answer")];
+        for resolvers in [Resolvers::Two, Resolvers::One, Resolvers::Two] {
+            let set = TenantEvent::ResolversSet { resolvers, by: "ada".to_owned() };
+            store.commit(&author.commit(vec![("a", 0, Deed::Tenant(vec![set]))])).expect("it follows");
+            asked.push(store.resolvers(&tenant("a")).expect("an answer"));
+        }
+        assert_eq!(asked, [Resolvers::One, Resolvers::Two, Resolvers::One, Resolvers::Two]);
+        assert_eq!(store.resolvers(&tenant("b")).expect("an answer"), Resolvers::One);
     });
 }
 

@@ -20,7 +20,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What one command may take of the machine. Guests only compute, so more at a time than this would not be faster.
-const SANDBOX: SandboxSettings = SandboxSettings { attempts_max: 64, components_max: 256, code_len_max: 512 * 1024 * 1024 };
+const SANDBOX: SandboxSettings =
+    SandboxSettings { attempts_max: 64, components_max: 256, code_len_max: 512 * 1024 * 1024, outside: None };
 /// How long the end waits for guests to notice it. They are asked every few milliseconds.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 /// The file that the store keeps in a data directory.

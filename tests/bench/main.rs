@@ -2,6 +2,7 @@
 //! speed from moment to moment: compare lines of one run with each other, not absolute values of two.
 
 mod figures;
+mod growth;
 mod parts;
 mod whole;
 
@@ -17,12 +18,18 @@ struct Arguments {
     #[arg(long, default_value_t = 2000)]
     runs: usize,
     /// One JSON object instead of a table.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "growth")]
     json: bool,
+    /// How time and memory grow with the length and width of a run, and what a long wait costs, instead.
+    #[arg(long)]
+    growth: bool,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if arguments.growth {
+        return growth::measure();
+    }
     let mut figures = Figures::default();
     whole::measure(&mut figures, arguments.runs)?;
     parts::measure(&mut figures, arguments.runs)?;

@@ -1,7 +1,10 @@
 //! The parts of a run, each alone.
 
 use crate::figures::{Figures, time};
-use amends::sandbox::{Call, Context, Sandbox, SandboxSettings, Secrets, StateAccess, StateError, StateValue};
+use amends::sandbox::{
+    Access, Answer, Call, Context, EffectAccess, EffectError, Fence, Intent, Sandbox, SandboxSettings, Secrets, StateAccess,
+    StateError, StateValue,
+};
 use amends::store::Store;
 use amends::store::redb::RedbStore;
 use amends::store::writer::{Append, What, Writer};
@@ -22,12 +25,22 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::sync::Arc;
 
-/// A state without keys.
+/// A state without keys and a world without ways.
 struct Empty;
 
 impl StateAccess for Empty {
     fn get<'a>(&'a self, _key: &'a str) -> BoxFuture<'a, Result<Option<StateValue>, StateError>> {
         Box::pin(ready(Ok(None)))
+    }
+}
+
+impl EffectAccess for Empty {
+    fn intend(&self, _: Intent) -> BoxFuture<'_, Result<u32, EffectError>> {
+        Box::pin(ready(Err(EffectError("nothing is sent".into()))))
+    }
+
+    fn answered(&self, _: Answer) -> BoxFuture<'_, Result<(), EffectError>> {
+        Box::pin(ready(Err(EffectError("nothing is sent".into()))))
     }
 }
 
@@ -43,7 +56,7 @@ pub(crate) fn measure(figures: &mut Figures, times: usize) -> Result<()> {
 /// Store, instance, call and drop of a guest that does nothing: what a step costs beside its own work.
 fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let sandbox = Sandbox::new(SandboxSettings { attempts_max: 4, components_max: 4, code_len_max: 64 << 20 })?;
+    let sandbox = Sandbox::new(SandboxSettings { attempts_max: 4, components_max: 4, code_len_max: 64 << 20, outside: None })?;
     let bytes = small_guest("echo");
     let component = runtime.block_on(sandbox.load(Digest::of(&bytes), bytes.into()))?;
     let context = Context {
@@ -57,17 +70,19 @@ fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
         deadline: Timestamp(0),
     };
     let call = || Call {
-        component: Arc::clone(&component),
         direction: Direction::Forward,
         input: Payload::from("1"),
         output: None,
         context: context.clone(),
         effects: Vec::new(),
         limits: Limits { fuel: 1_000_000, timeout: Span(10_000), memory: 16 << 20 },
+        access: Access::ReadWrite,
         state: Arc::new(Empty),
+        outbound: Arc::new(Empty),
         secrets: Secrets::default(),
+        fence: Fence::default(),
     };
-    let one = || drop(black_box(runtime.block_on(sandbox.invoke(call()))));
+    let one = || drop(black_box(runtime.block_on(sandbox.invoke(&component, call()))));
     time(times.min(200), one);
     figures.add("instantiate: store, instance, empty call, drop", time(times * 5, one));
     Ok(())
@@ -99,7 +114,7 @@ fn walk(definition: &Arc<Definition>) -> Vec<Entry> {
         for command in commands {
             let events = match command {
                 Command::Record(event) => vec![event],
-                Command::WaitUntil(_) => Vec::new(),
+                Command::WaitUntil(_) | Command::Fence(_) => Vec::new(),
                 Command::Start(start) => {
                     let ending = Ending::Ok { output: outputs[start.attempt.step.at()].into() };
                     let spent = Spent { fuel: 20_000, micros: 20, conflicts: 0 };

@@ -1,11 +1,13 @@
 //! A host in this process.
 
 use amends::clock::SystemClock;
-use amends::coordinator::{Coordinator, StartRun, StartedRun};
-use amends::sandbox::{Sandbox, SandboxSettings};
+use amends::coordinator::{Answered, Coordinator, DemandError, DemandOf, Driven, StartRun, StartedRun, Then};
+use amends::sandbox::{Outside, Sandbox, SandboxSettings};
 use amends::store::Store;
 use amends::store::redb::RedbStore;
 use amends_domain::definition::read;
+use amends_domain::digest::Digest;
+use amends_domain::event::{Author, Demand};
 use amends_domain::id::{RunId, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
@@ -38,8 +40,16 @@ impl Host {
     /// # Errors
     /// What the store or the sandbox says.
     pub fn over(store: Arc<dyn Store>, workers: usize) -> Result<Self> {
+        Self::beside(None, store, workers)
+    }
+
+    /// A host whose guests can send requests into the world `outside`.
+    ///
+    /// # Errors
+    /// What the store or the sandbox says.
+    pub fn beside(outside: Option<Arc<dyn Outside>>, store: Arc<dyn Store>, workers: usize) -> Result<Self> {
         let guests = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
-        let settings = SandboxSettings { attempts_max: 64, components_max: 16, code_len_max: 256 << 20 };
+        let settings = SandboxSettings { attempts_max: 64, components_max: 16, code_len_max: 256 << 20, outside };
         let sandbox = Arc::new(Sandbox::new(settings)?);
         let coordinator = Coordinator::new(store, sandbox, Arc::new(SystemClock), guests.handle().clone())?;
         Ok(Self { coordinator, tenant: "local".parse()?, guests })
@@ -58,6 +68,45 @@ impl Host {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
         self.block_on(self.coordinator.install(&self.tenant, &plugin.parse()?, bytes.into()))?;
         Ok(())
+    }
+
+    /// Installs a component that is at hand.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn install_bytes(&self, plugin: &str, component: Vec<u8>) -> Result<Digest> {
+        let installed = self.block_on(self.coordinator.install(&self.tenant, &plugin.parse()?, component.into()))?;
+        Ok(installed.digest)
+    }
+
+    /// Starts a run and gives what drives it.
+    ///
+    /// # Errors
+    /// If it is not started.
+    pub async fn start(&self, saga: &str, input: &Value) -> Result<Driven> {
+        let start =
+            StartRun { tenant: self.tenant.clone(), saga: saga.parse()?, input: Payload::from(input), key: None, begin: None };
+        match self.coordinator.start(start).await? {
+            StartedRun::New(driven) => Ok(driven),
+            StartedRun::Existing(run) => bail!("{run} exists"),
+        }
+    }
+
+    /// Demands something of a run, in the name of `bea`.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub async fn demand(&self, run: RunId, demand: Demand) -> Result<Answered, DemandError> {
+        let by = Author { who: "bea".to_owned(), why: Some("a test".to_owned()), key: None };
+        self.coordinator.demand(DemandOf { tenant: self.tenant.clone(), run, demand, by, then: Then::Drive }).await
+    }
+
+    /// The run as its stored journal tells it.
+    ///
+    /// # Errors
+    /// If there is none, or it makes no sense.
+    pub fn stored(&self, run: RunId) -> Result<Run> {
+        Ok(self.coordinator.replay(&self.tenant, run, &self.journal(run)?)?)
     }
 
     /// Applies a definition.
@@ -100,11 +149,7 @@ impl Host {
     /// # Errors
     /// If it is not started or cannot be driven.
     pub async fn drive(&self, saga: &str, input: &Value) -> Result<Run> {
-        let start = StartRun { tenant: self.tenant.clone(), saga: saga.parse()?, input: Payload::from(input), key: None };
-        match self.coordinator.start(start).await? {
-            StartedRun::New(driven) => Ok(driven.ended().await?),
-            StartedRun::Existing(run) => bail!("{run} exists"),
-        }
+        Ok(self.start(saga, input).await?.ended().await?)
     }
 
     /// The journal of a run, as it is stored.

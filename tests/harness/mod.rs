@@ -38,15 +38,28 @@ pub fn amends() -> PathBuf {
     path
 }
 
-/// A component of a few dozen bytes of code: the frame in `guests/frame.wat` around `guests/<name>.wat`.
+/// A component of a few dozen bytes of code: [`framed_guest`] of [`small_guest_text`].
 ///
 /// # Panics
 /// If there is no such guest, or it is not WebAssembly text.
 pub fn small_guest(name: &str) -> Vec<u8> {
-    let read = |name: &str| {
-        let path = format!("{}/guests/{name}.wat", env!("CARGO_MANIFEST_DIR"));
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-    };
-    let text = read("frame").replace("(;guest;)", &read(name));
-    wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+    framed_guest(&small_guest_text(name))
+}
+
+/// The text of `guests/<name>.wat`, without the frame around it.
+///
+/// # Panics
+/// If there is no such guest.
+pub fn small_guest_text(name: &str) -> String {
+    let path = format!("{}/guests/{name}.wat", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The component that the frame in `guests/frame.wat` makes of a guest's text.
+///
+/// # Panics
+/// If it is not WebAssembly text.
+pub fn framed_guest(text: &str) -> Vec<u8> {
+    let framed = small_guest_text("frame").replace("(;guest;)", text);
+    wat::parse_str(&framed).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

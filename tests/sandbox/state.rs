@@ -70,5 +70,5 @@ async fn a_state_that_cannot_be_read_is_not_the_guests_doing() {
     assert_eq!(output(&reply), b"new", "what it wrote itself needs no reading");
     let reply = run("state", b"g", |call| call.state = Arc::new(Broken)).await;
     assert_halted(&reply, Halt::Trap, &["state: cannot be read now"]);
-    assert!(reply.state_error.is_some_and(|error| error.to_string().contains("the disk is gone")));
+    assert!(reply.host_error.is_some_and(|error| error.to_string().contains("the disk is gone")));
 }

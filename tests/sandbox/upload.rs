@@ -1,6 +1,6 @@
 //! What happens to a component before its first attempt: refused or accepted, described, compiled, kept and forgotten.
 
-use crate::{assert_halted, call, guest, invoke, load, sandbox};
+use crate::{SETTINGS, assert_halted, call, guest, invoke, load, sandbox};
 use amends::sandbox::{Sandbox, SandboxSettings};
 use amends_domain::digest::Digest;
 use amends_domain::event::Halt;
@@ -102,7 +102,7 @@ async fn a_component_is_described_without_running_its_steps() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_is_compiled_once_and_the_oldest_one_is_forgotten() {
-    let sandbox = Sandbox::new(SandboxSettings { attempts_max: 1, components_max: 2, code_len_max: 64 << 20 });
+    let sandbox = Sandbox::new(SandboxSettings { components_max: 2, ..SETTINGS });
     let sandbox = Arc::new(sandbox.expect("this machine runs guests"));
     let echo = guest("echo");
     let loads = (0..8).map(|_| {

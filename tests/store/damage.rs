@@ -128,8 +128,39 @@ fn a_journal_takes_no_record_of_another_run() {
 #[test]
 fn a_file_of_a_later_release_is_refused_and_not_touched() {
     let image = damageable();
-    damage(image.path(), META, |table| table.insert("format", &[1, 2][..]).map(drop));
+    damage(image.path(), META, |table| table.insert("format", &[1, 3][..]).map(drop));
     for _ in 0..2 {
-        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 2, known: 1 })));
+        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 3, known: 2 })));
     }
+}
+
+#[test]
+fn a_file_of_the_first_format_opens_and_its_stuck_runs_are_found() {
+    let dir = TempDir::new().expect("a directory");
+    let (store, mut author) = (open(dir.path()), Author::default());
+    let stuck = RunHead { dead_letters: 0, ..head(RunStatus::Ended(Outcome::Stuck), 4) };
+    store.commit(&author.run("a", 1, vec![adopted(0)], stuck.clone())).expect("it follows");
+    store.commit(&author.run("a", 2, vec![adopted(0)], head(ENDED, 0))).expect("it follows");
+    drop(store);
+    // As the first format had it: the last byte of a run's row, the number of its dead letters, was not there, nor were the tables.
+    damage(dir.path(), RUNS, |table| {
+        for run in [1, 2] {
+            let mut row = table.get((1, run))?.expect("it is there").value().to_vec();
+            row.pop();
+            row[0] = 1;
+            table.insert((1, run), &row[..])?;
+        }
+        Ok(())
+    });
+    damage(dir.path(), META, |table| table.insert("format", &[1, 1][..]).map(drop));
+    let database = redb::Database::create(dir.path().join("amends.redb")).expect("it opens");
+    let transaction = database.begin_write().expect("nobody else writes");
+    transaction.delete_table(redb::TableDefinition::<(u32, u128), ()>::new("dead_letters")).expect("it is there");
+    transaction.delete_table(redb::TableDefinition::<u32, &[u8]>::new("resolvers")).expect("it is there");
+    transaction.commit().expect("the disk works");
+    drop(database);
+    let store = open(dir.path());
+    assert_eq!(store.run(&tenant("a"), RunId(1)).expect("it reads"), Some(stuck));
+    assert_eq!(store.runs_with_dead_letters(&tenant("a"), None, 10).expect("it reads"), [RunId(1)]);
+    assert_eq!(store.resolvers(&tenant("a")).expect("it reads"), Resolvers::One);
 }

@@ -25,6 +25,7 @@ pub(crate) fn head(status: RunStatus, at: u64) -> RunHead {
         started: Timestamp(at),
         ended: None,
         due: (at % 2 == 1).then_some(Timestamp(at + 10)),
+        dead_letters: u32::from(at % 5 == 4),
     }
 }
 

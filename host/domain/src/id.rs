@@ -92,6 +92,8 @@ names! {
     PluginName;
     /// The name of a step implementation inside a plugin.
     HandlerName;
+    /// The name of a signal that runs wait for, such as `approved`.
+    SignalName;
 }
 
 /// Which implementation a step uses: `plugin/handler` in a definition.

@@ -13,6 +13,11 @@ pub const PAYLOAD_LEN_MAX: usize = 256 * 1024;
 pub struct Payload(pub Bytes);
 
 impl Payload {
+    /// What a step gives that has nothing to give.
+    pub fn null() -> Self {
+        Self::from("null")
+    }
+
     /// How many bytes it has.
     pub fn len(&self) -> usize {
         self.0.len()

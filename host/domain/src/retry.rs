@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 /// How often and how soon a step is tried again in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
-    /// How many attempts there are in all, the first included; crashes count.
-    pub attempts: u32,
+    /// How many attempts there are in all, the first included; crashes count. None: as many as it takes.
+    pub attempts: Option<u32>,
     /// Wait after the first failed attempt.
     pub initial: Span,
     /// Longest wait, before jitter.
@@ -20,6 +20,8 @@ pub struct Retry {
     pub factor_thousandths: u32,
     /// The wait is moved by up to this much either way, so that runs that failed together do not come back together.
     pub jitter: Span,
+    /// How long after the start of the first attempt another one may start.
+    pub total: Option<Span>,
 }
 
 /// Which wait is asked for; the jitter depends on nothing else, so a replay agrees.
@@ -68,7 +70,7 @@ mod tests {
     }
 
     fn retry(initial: u64, max: u64, factor_thousandths: u32, jitter: u64) -> Retry {
-        Retry { attempts: 3, initial: Span(initial), max: Span(max), factor_thousandths, jitter: Span(jitter) }
+        Retry { attempts: Some(3), total: None, initial: Span(initial), max: Span(max), factor_thousandths, jitter: Span(jitter) }
     }
 
     #[test]

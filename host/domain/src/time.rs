@@ -39,6 +39,35 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse =
+            || format!("`{text}` is not an instant: write RFC 3339, such as 2026-01-31T09:00:00Z or 2026-01-31T10:00:00+01:00");
+        let (local, offset_ms) = offset(text).ok_or_else(refuse)?;
+        let instant = humantime::parse_rfc3339(&format!("{local}Z")).map_err(|_| refuse())?;
+        let since = instant.duration_since(UNIX_EPOCH).map_err(|_| refuse())?;
+        let local_ms = i64::try_from(since.as_millis()).map_err(|_| refuse())?;
+        u64::try_from(local_ms - offset_ms).map(Self).map_err(|_| refuse())
+    }
+}
+
+/// The text without its offset from UTC, and that offset in ms.
+fn offset(text: &str) -> Option<(&str, i64)> {
+    if let Some(local) = text.strip_suffix(['Z', 'z']) {
+        return Some((local, 0));
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let two = |text: &str, max: i64| text.parse::<u8>().ok().map(i64::from).filter(|n| *n <= max);
+    let ms = (two(hours, 23)? * 60 + two(minutes, 59)?) * 60_000;
+    match offset.chars().next()? {
+        '+' => Some((local, ms)),
+        '-' => Some((local, -ms)),
+        _ => None,
+    }
+}
+
 /// A span of time in milliseconds. Written with units: `250ms`, `10s`, `1m 30s`, `48h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Span(pub u64);
@@ -50,9 +79,18 @@ impl Span {
     }
 }
 
+/// Days are the longest unit: a month of 30.44 days is nobody's idea of a month.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", humantime::format_duration(self.to_std()))
+        const DAY_MS: u64 = 24 * 3_600_000;
+        let rest = humantime::format_duration(Duration::from_millis(self.0 % DAY_MS));
+        match (self.0 / DAY_MS, self.0 % DAY_MS) {
+            (0, _) => write!(f, "{rest}"),
+            (1, 0) => f.write_str("1day"),
+            (1, _) => write!(f, "1day {rest}"),
+            (days, 0) => write!(f, "{days}days"),
+            (days, _) => write!(f, "{days}days {rest}"),
+        }
     }
 }
 
@@ -78,8 +116,29 @@ mod tests {
             assert_eq!(text.parse(), Ok(Span(ms)));
             assert_eq!(Span(ms).to_string().parse(), Ok(Span(ms)));
         }
+        for (ms, text) in [
+            (31_536_000_000, "365days"),
+            (86_400_000, "1day"),
+            (90_000_000, "1day 1h"),
+            (172_800_250, "2days 250ms"),
+            (86_399_999, "23h 59m 59s 999ms"),
+        ] {
+            assert_eq!((Span(ms).to_string().as_str(), text.parse()), (text, Ok(Span(ms))));
+        }
         for bad in ["", "10", "ten", "-1s", "10us", "0.1ms", "99999999999999y"] {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn instants_are_read_with_any_offset() {
+        let noon = Ok(Timestamp(1_764_000_000_123));
+        for text in ["2025-11-24T16:00:00.123Z", "2025-11-24T17:30:00.123+01:30", "2025-11-24T08:00:00.123-08:00"] {
+            assert_eq!(text.parse(), noon, "{text}");
+        }
+        for bad in ["", "now", "2025-11-24", "2025-11-24T16:00:00", "1969-12-31T23:59:59Z", "2025-11-24T16:00:00+25:00", "é-08:00"]
+        {
+            assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
     }
 

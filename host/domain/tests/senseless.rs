@@ -3,7 +3,7 @@
 
 mod chain;
 
-use amends_domain::audit::{Body, Checker};
+use amends_domain::audit::{Body, Checked, Checker, ImpliedState};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, Event, Outcome, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane, RunId};
@@ -143,6 +143,13 @@ fn versions_of_a_key_grow_from_commit_to_commit() {
     assert_eq!(what, "key `k` is written with version 1, lane 0 record 5 wrote it with version 2");
 }
 
+fn implied(checker: Checker) -> ImpliedState {
+    match checker.finish() {
+        Checked::Done(implied) => implied,
+        Checked::Again(_) => panic!("no run goes on after it ended"),
+    }
+}
+
 #[test]
 fn the_state_that_a_chain_implies_is_the_sum_of_its_writes() {
     let mut checker = Checker::default();
@@ -159,7 +166,7 @@ fn the_state_that_a_chain_implies_is_the_sum_of_its_writes() {
     checker.take(7, &written("c", 4)).expect("it is right");
 
     let one = || Payload::from("1");
-    let mut state = checker.into_state();
+    let mut state = implied(checker);
     assert_eq!(state.tick_off("a", 3, &one()), Ok(()));
     assert_eq!(state.tick_off("other", 15, &one()), Ok(()));
     for (key, version, value, says) in [
@@ -177,7 +184,7 @@ fn a_key_with_another_value_or_none_is_found() {
     let state = || {
         let mut checker = Checker::default();
         checker.take(1, &written("a", 1)).expect("it is right");
-        checker.into_state()
+        implied(checker)
     };
     assert!(state().tick_off("a", 1, &Payload::from("2")).is_err_and(|what| what.contains("another value")));
     assert_eq!(state().finish(), Err("key `a` is not stored, the chain has it with version 1".to_owned()));

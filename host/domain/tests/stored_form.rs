@@ -5,8 +5,9 @@ use amends_domain::audit::export::Exporter;
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
 use amends_domain::event::{
-    AttemptEnded, AttemptRef, Cause, Direction, Ending, Entry, Event, Failure, Fault, Halt, LogLevel, LogLine, Omission, Outcome,
-    Spent, Started, TenantEntry, TenantEvent, Write,
+    AttemptEnded, AttemptRef, Author, Cause, Confirmation, Demand, Demanded, Direction, Ending, Entry, Event, Failure, Fault, Halt,
+    InFlight, LogLevel, LogLine, Omission, Outcome, Resolution, Resolve, Resolvers, Spent, Started, TenantEntry, TenantEvent,
+    WaitEnd, Write,
 };
 use amends_domain::id::{Lane, RunId, StepIndex};
 use amends_domain::payload::Payload;
@@ -99,7 +100,22 @@ fn events() -> Vec<(&'static str, Event)> {
         Event::CompensationOmitted { .. } => "compensation-omitted", Event::CompensationOmitted { step, reason: Omission::ProvenClean };
         Event::CompensationFailed { .. } => "compensation-failed", Event::CompensationFailed { step };
         Event::Ended { .. } => "ended", Event::Ended { outcome: Outcome::Succeeded, output: Some(Payload::from("null")), fault: None };
+        Event::Delayed { .. } => "delayed", Event::Delayed { until: AT };
+        Event::StepSkipped { .. } => "step-skipped", Event::StepSkipped { step };
+        Event::WaitStarted { .. } => "wait-started", Event::WaitStarted { step, due: Some(AT) };
+        Event::WaitEnded { .. } => "wait-ended", Event::WaitEnded { step, end: WaitEnd::Signalled };
+        Event::Demanded(_) => "demanded", demanded(Demand::Pause);
     }
+}
+
+fn demanded(demand: Demand) -> Event {
+    let by = Author { who: "bea@example.com".into(), why: Some("because".into()), key: Some("key".into()) };
+    Event::Demanded(Box::new(Demanded { demand, by }))
+}
+
+fn resolve(resolution: Resolution, confirmation: Confirmation) -> Demand {
+    let (evidence, output) = (Some(Payload::from(r#"{"ticket":17}"#)), Some(Payload::from("null")));
+    Demand::Resolve(Box::new(Resolve { step: StepIndex(300), resolution, evidence, output, confirmation }))
 }
 
 fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
@@ -113,6 +129,7 @@ fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
         TenantEvent::StateWritten { .. } => "state-written", TenantEvent::StateWritten {
             writes: vec![write(), Write { key: String::new(), version: u64::MAX, value: None }],
         };
+        TenantEvent::ResolversSet { .. } => "resolvers-set", TenantEvent::ResolversSet { resolvers: Resolvers::Two, by: "ada".into() };
     }
 }
 
@@ -147,6 +164,7 @@ fn words() -> Vec<(String, Event)> {
         Halt::OutOfMemory => "out-of-memory", Halt::OutOfMemory;
         Halt::Oversized => "oversized", Halt::Oversized;
         Halt::Lost => "lost", Halt::Lost;
+        Halt::Cancelled => "cancelled", Halt::Cancelled;
     } {
         add("halt", name, ended(halted(halt), LogLevel::Info));
     }
@@ -161,12 +179,15 @@ fn words() -> Vec<(String, Event)> {
     for (name, cause) in every! { Cause:
         Cause::StepFailed(_) => "step-failed", Cause::StepFailed(StepIndex(300));
         Cause::DeadlinePassed => "deadline-passed", Cause::DeadlinePassed;
+        Cause::Cancelled => "cancelled", Cause::Cancelled;
+        Cause::Requested { .. } => "requested", Cause::Requested { from: Some(StepIndex(300)) };
     } {
         add("cause", name, Event::CompensationStarted { cause });
     }
     for (name, reason) in every! { Omission:
         Omission::ProvenClean => "proven-clean", Omission::ProvenClean;
         Omission::NotDeclared => "not-declared", Omission::NotDeclared;
+        Omission::OnlyWaited => "only-waited", Omission::OnlyWaited;
     } {
         add("omission", name, Event::CompensationOmitted { step: StepIndex(300), reason });
     }
@@ -177,6 +198,54 @@ fn words() -> Vec<(String, Event)> {
         Outcome::Killed => "killed", Outcome::Killed;
     } {
         add("outcome", name, Event::Ended { outcome, output: None, fault: Some(Fault::new("mapping_failed", "why")) });
+    }
+    for (name, end) in every! { WaitEnd:
+        WaitEnd::Elapsed => "elapsed", WaitEnd::Elapsed;
+        WaitEnd::Signalled => "signalled", WaitEnd::Signalled;
+        WaitEnd::TimedOut => "timed-out", WaitEnd::TimedOut;
+    } {
+        add("wait-end", name, Event::WaitEnded { step: StepIndex(300), end });
+    }
+    words.extend(demands());
+    words
+}
+
+/// What people may ask of a run.
+fn demands() -> Vec<(String, Event)> {
+    let mut words = Vec::new();
+    let mut add = |kind: &str, name: &str, demand| words.push((format!("{kind}.{name}"), demanded(demand)));
+    let (step, undone) = (StepIndex(300), Resolution::Undone);
+    for (name, demand) in every! { Demand:
+        Demand::Cancel { .. } => "cancel", Demand::Cancel { in_flight: InFlight::MayEnd };
+        Demand::Pause => "pause", Demand::Pause;
+        Demand::Resume => "resume", Demand::Resume;
+        Demand::Signal { .. } => "signal", Demand::Signal { name: "approved".parse().expect("a name"), payload: Payload::from("{}") };
+        Demand::Retry => "retry", Demand::Retry;
+        Demand::Compensate { .. } => "compensate", Demand::Compensate { from: Some(step) };
+        Demand::Redrive { .. } => "redrive", Demand::Redrive { step, component: Some(Digest::of(b"component")) };
+        Demand::Resolve(_) => "resolve", resolve(undone, Confirmation::NotNeeded);
+        Demand::Kill => "kill", Demand::Kill;
+    } {
+        add("demand", name, demand);
+    }
+    for (name, in_flight) in every! { InFlight:
+        InFlight::MayEnd => "may-end", InFlight::MayEnd;
+        InFlight::EndNow => "end-now", InFlight::EndNow;
+    } {
+        add("in-flight", name, Demand::Cancel { in_flight });
+    }
+    for (name, resolution) in every! { Resolution:
+        Resolution::Done => "done", Resolution::Done;
+        Resolution::Undone => "undone", Resolution::Undone;
+    } {
+        add("resolution", name, resolve(resolution, Confirmation::NotNeeded));
+    }
+    for (name, confirmation) in every! { Confirmation:
+        Confirmation::NotNeeded => "not-needed", Confirmation::NotNeeded;
+        Confirmation::Awaited => "awaited", Confirmation::Awaited;
+        Confirmation::Given => "given", Confirmation::Given;
+    } {
+        add("confirmation", name, resolve(undone, confirmation));
     }
     words
 }
@@ -192,7 +261,13 @@ fn examples() -> Vec<(String, Body)> {
     let bodies = bodies.into_iter().map(|(name, body)| (format!("body.{name}"), body));
     let events = events().into_iter().map(|(name, event)| (format!("event.{name}"), of_run(event)));
     let tenant_events = tenant_events().into_iter().map(|(name, event)| (format!("tenant-event.{name}"), of_tenant(event)));
-    let words = words().into_iter().map(|(name, event)| (name, of_run(event)));
+    let resolvers = every! { Resolvers:
+        Resolvers::One => "one", Resolvers::One;
+        Resolvers::Two => "two", Resolvers::Two;
+    };
+    let set = |resolvers| of_tenant(TenantEvent::ResolversSet { resolvers, by: "ada".into() });
+    let resolvers = resolvers.into_iter().map(|(name, resolvers)| (format!("resolvers.{name}"), set(resolvers)));
+    let words = words().into_iter().map(|(name, event)| (name, of_run(event))).chain(resolvers);
     bodies.chain(events).chain(tenant_events).chain(words).collect()
 }
 

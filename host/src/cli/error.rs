@@ -4,7 +4,7 @@
 use super::output::{Exit, Format, plain, remark};
 use crate::compose::OpenError;
 use crate::coordinator::{DriveError, InstallError, StartError};
-use crate::sandbox::{Refusal, SandboxError};
+use crate::sandbox::{HostError, Refusal, SandboxError};
 use crate::store::StoreError;
 use crate::store::writer::WriterError;
 use amends_domain::definition::Mistakes;
@@ -134,7 +134,9 @@ fn of_drive(error: &DriveError) -> (&'static str, Exit) {
         DriveError::Store(error) => return of_store(error),
         DriveError::Writer(error) => return of_writer(error),
         DriveError::Shared(error) => return of_drive(error),
-        DriveError::State(_) => "state_not_readable",
+        DriveError::Owed(HostError::State(_)) => "state_not_readable",
+        DriveError::Owed(HostError::Effect(_)) => "effect_not_noted",
+        DriveError::Waits(_) => "run_waits",
         DriveError::Misfit(_) | DriveError::NotAJournal(_) => "journal_not_readable",
         DriveError::NoDefinition(_) | DriveError::Definition { .. } => "definition_not_readable",
         DriveError::NoComponent(_) => "component_not_stored",

@@ -113,7 +113,7 @@ async fn go(
     format: Format,
 ) -> anyhow::Result<Exit> {
     prepare(coordinator, tenant, definition, components).await?;
-    let start = |input, key| StartRun { tenant: tenant.clone(), saga: definition.saga.clone(), input, key };
+    let start = |input, key| StartRun { tenant: tenant.clone(), saga: definition.saga.clone(), input, key, begin: None };
     match work {
         Work::One { input, key, telling } => one(coordinator, start(input, key), telling).await,
         Work::Many(batch) => inputs::run(coordinator, batch, start, format).await,

@@ -6,7 +6,7 @@ use super::output::{Exit, plain, remark};
 use crate::compose::{Host, Stop, Worked};
 use crate::coordinator::{Coordinator, Driven, StartedRun};
 use crate::store::writer::WriterError;
-use amends_domain::definition::Definition;
+use amends_domain::definition::{Definition, Step};
 use amends_domain::id::{PluginName, RunId, TenantId};
 use amends_domain::plugin::Manifest;
 use anyhow::Context;
@@ -75,8 +75,8 @@ pub(super) async fn install(
         let installed = installed.with_context(|| format!("failed to install plugin `{plugin}`"))?;
         manifests.insert(plugin.clone(), installed.manifest);
     }
-    for step in &definition.steps {
-        let plugin = &step.uses.plugin;
+    for uses in definition.steps.iter().filter_map(Step::uses) {
+        let plugin = &uses.handler.plugin;
         if !manifests.contains_key(plugin)
             && let Some(manifest) = coordinator.installed(tenant, plugin).await?
         {

@@ -70,6 +70,10 @@ enum Status {
     Open,
     /// Going forward
     Running,
+    /// Going forward, and all that is live waits
+    Waiting,
+    /// Standing still until somebody has it go on
+    Paused,
     /// Going backward
     Compensating,
     /// Every step completed
@@ -85,7 +89,9 @@ enum Status {
 impl Status {
     fn is(self, status: RunStatus) -> bool {
         match self {
-            Self::Open => matches!(status, RunStatus::Running | RunStatus::Compensating),
+            Self::Open => !matches!(status, RunStatus::Ended(_)),
+            Self::Waiting => status == RunStatus::Waiting,
+            Self::Paused => status == RunStatus::Paused,
             Self::Running => status == RunStatus::Running,
             Self::Compensating => status == RunStatus::Compensating,
             Self::Succeeded => status == RunStatus::Ended(Outcome::Succeeded),

@@ -58,7 +58,7 @@ fn say_good(definition: &Definition, plugins: usize, format: Format) -> anyhow::
     match format {
         Format::Json => {
             let steps: Vec<_> =
-                steps.iter().map(|step| serde_json::json!({ "id": step.id, "uses": step.uses.to_string() })).collect();
+                steps.iter().map(|step| serde_json::json!({ "id": step.id, "uses": step.uses().map(|uses| uses.handler.to_string()), "kind": step.kind().word() })).collect();
             let checked = plugins > 0;
             say_json(&serde_json::json!({ "saga": saga, "digest": digest, "steps": steps, "plugins_checked": checked }))?;
         }

@@ -5,7 +5,8 @@ use super::output::plain;
 use super::text::{WIDTH, count, cut, fuel, micros, span, wrapped};
 use amends_domain::definition::Definition;
 use amends_domain::event::{
-    AttemptEnded, AttemptRef, Cause, Direction, Ending, Entry, Event, Failure, Fault, Halt, LogLevel, LogLine, Omission,
+    AttemptEnded, AttemptRef, Cause, Demanded, Direction, Ending, Entry, Event, Failure, Fault, Halt, LogLevel, LogLine, Omission,
+    WaitEnd,
 };
 use amends_domain::id::{RunId, StepIndex};
 use amends_domain::run::{Misfit, Run, StepStatus};
@@ -125,6 +126,11 @@ impl Timeline {
                 let text = format!("dead letter: not compensated after {attempts}, a person must decide");
                 vec![self.step_line(at, Mark::DeadLetter, *step, &text)]
             }
+            Event::Delayed { until } => vec![self.line(at, Mark::Later, &format!("begins at {until}"))],
+            Event::StepSkipped { step } => vec![self.step_line(at, Mark::Nothing, *step, "skipped: its condition does not hold")],
+            Event::WaitStarted { step, due } => vec![self.step_line(at, Mark::Later, *step, &self.waiting(at, *step, *due))],
+            Event::WaitEnded { step, end } => vec![self.step_line(at, Mark::Completed, *step, waited(*end))],
+            Event::Demanded(demanded) => self.demanded(at, demanded),
             Event::Started(_) | Event::Ended { fault: None, .. } => Vec::new(),
             Event::Ended { fault: Some(fault), .. } => with_message(self.line(at, Mark::Failed, "no output"), &fault_text(fault)),
         })
@@ -147,7 +153,24 @@ impl Timeline {
                 format!("{} {word}", self.run.definition().step(*step).id)
             }
             Cause::DeadlinePassed => "the run's deadline passed".to_owned(),
+            Cause::Cancelled => "it was cancelled".to_owned(),
+            Cause::Requested { from: None } => "somebody asked for it".to_owned(),
+            Cause::Requested { from: Some(step) } => {
+                format!("somebody asked for it, from {} on", self.run.definition().step(*step).id)
+            }
         }
+    }
+
+    fn waiting(&self, at: Timestamp, step: StepIndex, due: Option<Timestamp>) -> String {
+        let signal = self.run.definition().step(step).signal().map(|name| format!(" for signal {name}")).unwrap_or_default();
+        let until = due.map(|due| format!(", {} at most", span(due.since(at)))).unwrap_or_default();
+        format!("waits{signal}{until}")
+    }
+
+    fn demanded(&self, at: Timestamp, demanded: &Demanded) -> Vec<String> {
+        let Demanded { demand, by } = demanded;
+        let line = self.line(at, Mark::Adopted, &format!("{}, by {}", demand.word(), plain(&by.who)));
+        by.why.as_ref().map_or_else(|| vec![line.clone()], |why| with_message(line.clone(), &plain(why)))
     }
 
     fn ended(&self, at: Timestamp, ended: &AttemptEnded) -> Vec<String> {
@@ -264,6 +287,7 @@ pub(super) fn halt(halt: Halt) -> &'static str {
         Halt::OutOfMemory => "out-of-memory",
         Halt::Oversized => "oversized",
         Halt::Lost => "lost",
+        Halt::Cancelled => "cancelled",
     }
 }
 
@@ -287,6 +311,15 @@ fn omitted(reason: Omission) -> &'static str {
     match reason {
         Omission::ProvenClean => "compensation not needed: proven clean",
         Omission::NotDeclared => "not compensated: the saga says `compensate: none`",
+        Omission::OnlyWaited => "compensation not needed: it only waited",
+    }
+}
+
+fn waited(end: WaitEnd) -> &'static str {
+    match end {
+        WaitEnd::Elapsed => "its time came",
+        WaitEnd::Signalled => "its signal came",
+        WaitEnd::TimedOut => "its signal did not come in time; the run goes on",
     }
 }
 

@@ -94,8 +94,15 @@ struct EffectView {
 #[derive(Debug, Serialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum CauseView {
-    StepFailed { step: StepId },
+    StepFailed {
+        step: StepId,
+    },
     DeadlinePassed,
+    Cancelled,
+    Requested {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<StepId>,
+    },
 }
 
 impl RunView {
@@ -124,6 +131,8 @@ impl RunView {
             cause: cause.map(|cause| match cause {
                 Cause::StepFailed(step) => CauseView::StepFailed { step: run.definition().step(*step).id.clone() },
                 Cause::DeadlinePassed => CauseView::DeadlinePassed,
+                Cause::Cancelled => CauseView::Cancelled,
+                Cause::Requested { from } => CauseView::Requested { from: from.map(|step| run.definition().step(step).id.clone()) },
             }),
         })
     }
@@ -147,6 +156,7 @@ fn error(ended: Option<&Ended>, cause: Option<&Cause>, entries: &[Entry]) -> Opt
             message: "the run did not get through before its deadline".to_owned(),
             details: None,
         }),
+        Cause::Cancelled | Cause::Requested { .. } => None,
     })
 }
 
@@ -169,7 +179,7 @@ fn step(run: &Run, index: StepIndex, entries: &[Entry]) -> StepView {
     StepView {
         id: run.definition().step(index).id.clone(),
         status: run.status_of(index),
-        kind: "compensatable",
+        kind: run.definition().step(index).kind().word(),
         attempts: attempts.collect(),
         output: run.step(index).output.clone(),
     }

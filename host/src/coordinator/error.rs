@@ -1,6 +1,6 @@
 //! Why a plugin is not installed, a run not started, or not driven on.
 
-use crate::sandbox::{Refusal, StateError};
+use crate::sandbox::{HostError, Refusal};
 use crate::store::StoreError;
 use crate::store::writer::WriterError;
 use amends_domain::digest::Digest;
@@ -17,9 +17,9 @@ pub enum DriveError {
     /// What was written may not be durable.
     #[error(transparent)]
     Writer(#[from] WriterError),
-    /// The tenant's state cannot be read.
+    /// What it owed to a guest.
     #[error(transparent)]
-    State(#[from] StateError),
+    Owed(#[from] HostError),
     /// The journal was not written by the rules of this release.
     #[error("the journal does not make sense: {0}")]
     Misfit(#[source] Misfit),
@@ -48,6 +48,9 @@ pub enum DriveError {
         /// Why.
         refusal: Refusal,
     },
+    /// The run has nothing to do for long, or until somebody demands something of it.
+    #[error("{0} waits")]
+    Waits(RunId),
     /// Why a run is no longer driven, told to everybody who waits for it.
     #[error(transparent)]
     Shared(std::sync::Arc<DriveError>),

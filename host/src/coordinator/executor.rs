@@ -1,23 +1,28 @@
 //! One task drives one run. It asks the rules what to do, does it, notes what happened, and asks again. It does not wait for the disk,
-//! but for the start of an attempt that may have killed the host before, and for the end.
+//! but for the end, and before it rests.
 
 use super::Parts;
+use super::attempts::{Attempted, Attempts};
+use super::driven::Rest;
 use super::error::DriveError;
-use super::lane::{Lane, Settled, StateHandle};
-use crate::sandbox::{Call, Component, Context, Reply, Secrets};
+use super::guests::Guest;
+use super::lane::{Lane, Settled};
+use super::mailbox::{DemandRefused, Demanded, Intended, Message, Receiver, Sender};
+use crate::sandbox::Intent;
 use crate::store::writer::Position;
-use amends_domain::decide::{Command, StartAttempt, decide};
-use amends_domain::event::{AttemptEnded, AttemptRef, Direction, Ending, Entry, Event, Failure, Fault, Halt};
-use amends_domain::run::{Caution, Phase, Run};
-use amends_domain::time::Timestamp;
+use amends_domain::decide::{Admission, Command, StartAttempt, admit, decide};
+use amends_domain::digest::Digest;
+use amends_domain::event::{AttemptEnded, AttemptRef, Author, Demand, Ending, Entry, Event, Failure, Fault, Halt, Spent};
+use amends_domain::run::{Phase, Run, TrackState};
+use amends_domain::time::{Span, Timestamp};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::OwnedMutexGuard;
 
-/// After so many repeats because of other runs, an attempt counts as failed: `unavailable`, code `state_conflict`.
-const CONFLICTS_MAX: u32 = 100;
+/// A run that has nothing to do for longer than this is put aside, so that it costs no task and no memory.
+const REST_AFTER: Span = Span(60_000);
 
 /// Drives one run.
 pub(super) struct Executor {
@@ -26,63 +31,89 @@ pub(super) struct Executor {
     run: Run,
     /// Where the run's newest fact stands in the queue.
     last: Position,
-    in_flight: FuturesUnordered<BoxFuture<'static, Attempted>>,
+    mailbox: Receiver,
+    attempts: Attempts,
+    /// The components of the run that are at hand.
+    guests: HashMap<Digest, Arc<dyn Guest>>,
+    loading: Loading,
 }
 
-/// An attempt that ended, not settled yet.
-struct Attempted {
-    start: StartAttempt,
-    component: Arc<Component>,
-    reply: Reply,
-    conflicts: u32,
-    turn: Turn,
-}
+type Load = BoxFuture<'static, (Digest, Result<Arc<dyn Guest>, DriveError>)>;
 
-/// Whether an attempt waits for its turn among those that lost a race for the state.
-enum Turn {
-    /// It has lost none.
-    NotNeeded,
-    /// It has lost one.
-    Wanted,
-    /// It is its turn, until it is settled.
-    Had(#[expect(dead_code, reason = "held, not looked at")] OwnedMutexGuard<()>),
+/// Components on their way.
+#[derive(Default)]
+struct Loading {
+    digests: Vec<Digest>,
+    loads: FuturesUnordered<Load>,
 }
 
 impl Executor {
-    pub(super) fn new(parts: Arc<Parts>, lane: Arc<Lane>, run: Run, last: Position) -> Self {
-        Self { parts, lane, run, last, in_flight: FuturesUnordered::new() }
+    pub(super) fn new(parts: Arc<Parts>, lane: Arc<Lane>, run: Run, last: Position, mailbox: (Sender, Receiver)) -> Self {
+        let (sender, mailbox) = mailbox;
+        let attempts = Attempts::new(Arc::clone(&parts), Arc::clone(&lane), sender);
+        Self { parts, lane, run, last, mailbox, attempts, guests: HashMap::new(), loading: Loading::default() }
     }
 
-    /// Drives the run to its outcome and waits until that is durable.
-    pub(super) async fn drive(mut self) -> Result<Run, DriveError> {
-        while !matches!(self.run.phase(), Phase::Ended(_)) {
-            let commands = decide(&self.run, self.parts.clock.now());
+    /// Drives the run to its outcome, or until there is nothing to do for long, and waits until that is durable.
+    pub(super) async fn drive(mut self) -> Result<Rest, DriveError> {
+        loop {
+            let orders = self.note_due()?;
+            if matches!(self.run.phase(), Phase::Ended(_)) {
+                self.parts.gate.leave(self.last).await?;
+                return Ok(Rest::Ended(self.run));
+            }
             let mut wake = None;
-            let mut noted = false;
-            for command in commands {
-                match command {
-                    Command::Record(event) => {
-                        self.record(event)?;
-                        noted = true;
-                    }
-                    Command::Start(start) => self.start(start).await?,
+            for order in orders {
+                match order {
+                    Command::Start(start) => self.start(start)?,
+                    Command::Fence(attempt) => self.attempts.fence(attempt),
                     Command::WaitUntil(until) => wake = Some(until),
+                    Command::Record(event) => self.record(event)?,
                 }
             }
-            if !noted {
-                self.wait(wake).await?;
+            if self.may_rest(wake) {
+                // What is not durable could not be gone on with by whoever finds the run next.
+                self.parts.gate.leave(self.last).await?;
+                return Ok(Rest::Waiting(self.run));
             }
+            self.next(wake).await?;
         }
-        self.parts.gate.leave(self.last).await?;
-        Ok(self.run)
     }
 
-    /// Waits until an attempt ends or `wake` has come.
-    async fn wait(&mut self, wake: Option<Timestamp>) -> Result<(), DriveError> {
-        assert!(wake.is_some() || !self.in_flight.is_empty(), "an open run waits for an attempt or for a time");
+    /// Notes what follows from what is known and from the time; what is left is to be done.
+    fn note_due(&mut self) -> Result<Vec<Command>, DriveError> {
+        loop {
+            let orders = decide(&self.run, self.parts.clock.now());
+            if !matches!(orders.first(), Some(Command::Record(_))) {
+                return Ok(orders);
+            }
+            for order in orders {
+                if let Command::Record(event) = order {
+                    self.record(event)?;
+                }
+            }
+        }
+    }
+
+    fn may_rest(&self, wake: Option<Timestamp>) -> bool {
+        let idle = self.attempts.is_empty() && self.loading.loads.is_empty();
+        let now = self.parts.clock.now();
+        idle && self.mailbox.is_empty() && wake.is_none_or(|wake| wake.since(now) > REST_AFTER)
+    }
+
+    /// Waits until an attempt ends, somebody says something or `wake` has come.
+    async fn next(&mut self, wake: Option<Timestamp>) -> Result<(), DriveError> {
         let pause = wake.map(|until| until.since(self.parts.clock.now()));
         tokio::select! {
-            Some(attempted) = self.in_flight.next() => self.settle(attempted),
+            // In this order, so that a simulation sees the same each time.
+            biased;
+            Some(attempted) = self.attempts.next() => self.settle(attempted?),
+            Some((digest, loaded)) = self.loading.loads.next() => {
+                self.loading.digests.retain(|other| *other != digest);
+                self.guests.insert(digest, loaded?);
+                Ok(())
+            }
+            Some(message) = self.mailbox.recv() => self.hear(message),
             () = tokio::time::sleep(pause.unwrap_or_default().to_std()), if pause.is_some() => Ok(()),
         }
     }
@@ -94,54 +125,33 @@ impl Executor {
         Ok(())
     }
 
-    async fn start(&mut self, start: StartAttempt) -> Result<(), DriveError> {
-        // First the component: an attempt that cannot be made here must not count as one.
-        let plugin = &self.run.definition().step(start.attempt.step).uses.plugin;
-        let pinned = self.run.started().components.iter().find(|(name, _)| name == plugin);
-        let digest = pinned.map(|(_, digest)| *digest).ok_or_else(|| DriveError::Misfit(unpinned(plugin.as_str())))?;
-        let component = self.parts.registry.component(digest).await?;
-        self.parts.writer.room().await?;
+    /// Starts an attempt, or first gets its component: an attempt that cannot be made here must not count as one.
+    fn start(&mut self, start: StartAttempt) -> Result<(), DriveError> {
+        let digest = self.run.component(start.attempt.step).ok_or_else(|| unpinned(&self.run, start.attempt))?;
+        let ready = self.guests.get(&digest).cloned().or_else(|| self.parts.registry.loaded(digest));
+        let Some(guest) = ready else {
+            self.load(digest);
+            return Ok(());
+        };
+        self.guests.insert(digest, Arc::clone(&guest));
         self.record(start.event())?;
-        if start.caution == Caution::DurableStarts {
-            self.parts.gate.leave(self.last).await?;
-        }
-        self.run_guest(start, component, 0, Turn::NotNeeded);
+        self.attempts.start(&self.run, start, guest, self.last);
         Ok(())
     }
 
-    fn call(&self, start: &StartAttempt, component: &Arc<Component>) -> Call {
-        let AttemptRef { step, direction, number } = start.attempt;
-        let definition = self.run.definition().step(step);
-        let policy = match direction {
-            Direction::Forward => definition.forward,
-            Direction::Backward => definition.backward.expect("a step without a compensation has no attempt backward"),
-        };
-        Call {
-            component: Arc::clone(component),
-            direction,
-            input: start.input.clone(),
-            output: start.output.clone(),
-            context: Context {
-                tenant: self.lane.tenant().clone(),
-                saga: self.run.started().saga.clone(),
-                run: self.run.id(),
-                step: definition.id.clone(),
-                handler: definition.uses.handler.clone(),
-                attempt: number,
-                idempotency_key: self.run.idempotency_key(step, direction).into(),
-                deadline: self.parts.clock.now().plus(policy.limits.timeout),
-            },
-            effects: self.run.step(step).effects.clone(),
-            limits: policy.limits,
-            state: Arc::new(StateHandle(Arc::clone(&self.lane))),
-            secrets: Secrets::default(),
+    fn load(&mut self, digest: Digest) {
+        if self.loading.digests.contains(&digest) {
+            return;
         }
+        self.loading.digests.push(digest);
+        let parts = Arc::clone(&self.parts);
+        self.loading.loads.push(Box::pin(async move { (digest, parts.registry.component(digest).await) }));
     }
 
     /// Notes how an attempt ended, or repeats it if another run changed what it read.
     fn settle(&mut self, attempted: Attempted) -> Result<(), DriveError> {
-        let Attempted { start, component, mut reply, conflicts, turn } = attempted;
-        if let Some(error) = reply.state_error {
+        let Attempted { start, guest, mut reply, conflicts, turn } = attempted;
+        if let Some(error) = reply.host_error {
             return Err(error.into());
         }
         // An attempt that the host ended for its work or its time would end so again: what it read does not matter.
@@ -159,39 +169,96 @@ impl Executor {
             Ok((run.id(), entry, run.head()))
         })?;
         match settled {
-            Settled::Counts(position) => self.last = position,
-            Settled::Conflict if conflicts < CONFLICTS_MAX => {
-                let turn = if matches!(turn, Turn::Had(_)) { turn } else { Turn::Wanted };
-                self.run_guest(start, component, conflicts + 1, turn);
+            Settled::Counts(position) => {
+                self.last = position;
+                self.attempts.ended(start.attempt);
             }
-            Settled::Conflict => self.record(gave_up(&start, conflicts))?,
+            Settled::Conflict => match self.after_conflict(&start, conflicts) {
+                Some(ended) => {
+                    self.attempts.ended(start.attempt);
+                    self.record(ended)?;
+                }
+                None => self.attempts.repeat(&self.run, start, guest, conflicts + 1, turn),
+            },
         }
         Ok(())
     }
 
-    /// Lets the guest run; repeats take turns.
-    fn run_guest(&mut self, start: StartAttempt, component: Arc<Component>, conflicts: u32, turn: Turn) {
-        let call = self.call(&start, &component);
-        let sandbox = Arc::clone(&self.parts.sandbox);
-        let turns = Arc::clone(self.lane.turns());
-        let attempted = async move {
-            let turn = match turn {
-                Turn::Wanted => Turn::Had(turns.lock_owned().await),
-                Turn::NotNeeded | Turn::Had(_) => turn,
-            };
-            Attempted { start, component, reply: sandbox.invoke(call).await, conflicts, turn }
+    /// How an attempt ends that another run got in the way of; none if it is repeated.
+    fn after_conflict(&self, start: &StartAttempt, conflicts: u32) -> Option<Event> {
+        let did = self.run.step(start.attempt.step).effects.iter().any(|e| e.is_of(start.attempt) && e.raises_doubt());
+        let failure = match (did, conflicts < super::CONFLICTS_MAX) {
+            (false, true) => return None,
+            (false, false) => Failure::Unavailable,
+            // What it did outside cannot be repeated as if it had not been done.
+            (true, _) => Failure::Uncertain,
         };
-        self.in_flight.push(Box::pin(attempted));
+        let message = format!("other runs changed what it read, {} times", conflicts + 1);
+        let ending = Ending::Failed { failure, fault: Fault::new("state_conflict", &message), retry_after: None };
+        let spent = Spent { conflicts, ..Spent::default() };
+        let ended = AttemptEnded { attempt: start.attempt, ending, spent, log: Vec::new(), writes: Vec::new() };
+        Some(Event::AttemptEnded(Box::new(ended)))
+    }
+
+    fn hear(&mut self, message: Message) -> Result<(), DriveError> {
+        match message {
+            Message::Demand { demand, by, answer } => {
+                // Whoever asked may be gone; what was admitted stays.
+                let _ = answer.send(self.demanded(demand, by));
+                Ok(())
+            }
+            Message::Intend { attempt, intent, answer } => {
+                if let Some(intended) = self.intended(attempt, intent)? {
+                    let _ = answer.send(intended);
+                }
+                Ok(())
+            }
+            Message::Answered { attempt, answer, noted } if self.is_running(attempt) => {
+                let event = Event::EffectAnswered { attempt, call: answer.call, status: answer.status, response: answer.response };
+                self.record(event)?;
+                let _ = noted.send(());
+                Ok(())
+            }
+            // The attempt is over, and what it knew by then has been judged.
+            Message::Answered { .. } => Ok(()),
+        }
+    }
+
+    fn demanded(&mut self, demand: Demand, by: Author) -> Result<Demanded, DemandRefused> {
+        // A demand is judged by how the run stands now.
+        self.note_due().map_err(DemandRefused::Host)?;
+        let resolvers = self.lane.resolvers().map_err(|error| DemandRefused::Host(error.into()))?;
+        match admit(&self.run, demand, by, resolvers).map_err(DemandRefused::Unfit)? {
+            Admission::Already => Ok(Demanded { position: self.last, already: true }),
+            Admission::Note(event) => {
+                self.record(event).map_err(DemandRefused::Host)?;
+                Ok(Demanded { position: self.last, already: false })
+            }
+        }
+    }
+
+    /// Notes an intent; none if the attempt is over: then the request must not leave.
+    fn intended(&mut self, attempt: AttemptRef, intent: Intent) -> Result<Option<Intended>, DriveError> {
+        if !self.is_running(attempt) {
+            return Ok(None);
+        }
+        let before = self.run.step(attempt.step).effects.iter().filter(|effect| effect.is_of(attempt)).count();
+        let call = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
+        self.record(Event::EffectIntended { attempt, call, method: intent.method, target: intent.target })?;
+        Ok(Some(Intended { call, position: self.last }))
+    }
+
+    fn is_running(&self, attempt: AttemptRef) -> bool {
+        let step = self.run.step(attempt.step);
+        let track = match attempt.direction {
+            amends_domain::event::Direction::Forward => step.forward,
+            amends_domain::event::Direction::Backward => step.backward,
+        };
+        track.state == TrackState::Running && track.attempts == attempt.number
     }
 }
 
-fn unpinned(plugin: &str) -> amends_domain::run::Misfit {
-    amends_domain::run::Misfit { at: 0, what: format!("the run pins no component for plugin `{plugin}`") }
-}
-
-fn gave_up(start: &StartAttempt, conflicts: u32) -> Event {
-    let message = format!("other runs changed what it read {conflicts} times");
-    let ending = Ending::Failed { failure: Failure::Unavailable, fault: Fault::new("state_conflict", &message), retry_after: None };
-    let spent = amends_domain::event::Spent { conflicts, ..Default::default() };
-    Event::AttemptEnded(Box::new(AttemptEnded { attempt: start.attempt, ending, spent, log: Vec::new(), writes: Vec::new() }))
+fn unpinned(run: &Run, attempt: AttemptRef) -> DriveError {
+    let step = &run.definition().step(attempt.step).id;
+    DriveError::Misfit(amends_domain::run::Misfit { at: 0, what: format!("the run pins no component for step `{step}`") })
 }

@@ -8,7 +8,7 @@ use crate::store::writer::{Append, Position, What, Writer};
 use crate::store::{SagaRow, Store, StoreError};
 use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Event, TenantEntry, TenantEvent, Write};
+use amends_domain::event::{Entry, Event, Resolvers, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane as LaneId, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
@@ -66,6 +66,7 @@ struct Newest {
     sagas: HashMap<SagaName, SagaRow>,
     plugins: HashMap<PluginName, Digest>,
     starts: HashMap<String, Start>,
+    resolvers: Option<Resolvers>,
 }
 
 /// A run that was started with a key.
@@ -96,7 +97,7 @@ pub(super) enum Settled<T> {
 impl Lane {
     fn new(tenant: TenantId, store: Arc<dyn Store>, writer: Arc<Writer>, version: u64) -> Self {
         let state = State::new(tenant.clone(), Arc::clone(&store), version);
-        let newest = Newest { state, sagas: HashMap::new(), plugins: HashMap::new(), starts: HashMap::new() };
+        let newest = Newest { state, sagas: HashMap::new(), plugins: HashMap::new(), starts: HashMap::new(), resolvers: None };
         Self { tenant, store, writer, newest: Mutex::new(newest), turns: Arc::default() }
     }
 
@@ -135,15 +136,14 @@ impl Lane {
     /// Queues the start of a run, unless its key was used before.
     pub(super) fn start(&self, run: &Run) -> Result<NewRun, StartError> {
         let started = run.started();
-        let fact = || Entry { at: run.started_at(), event: Event::Started(Box::new(started.as_ref().clone())) };
-        let Some(key) = &started.key else { return Ok(NewRun::At(self.append_run(run, vec![fact()]))) };
+        let Some(key) = &started.key else { return Ok(NewRun::At(self.append_run(run, first_facts(run)))) };
         let input = Digest::of(&started.input.0);
         let mut newest = self.newest();
         if let Some(before) = self.start_of_key(&newest, key)? {
             let same = (&before.saga, before.input) == (&started.saga, input);
             return if same { Ok(NewRun::Existing(before.run)) } else { Err(StartError::KeyReused(before.run)) };
         }
-        let position = self.append_run(run, vec![fact()]);
+        let position = self.append_run(run, first_facts(run));
         newest.starts.insert(key.clone(), Start { run: run.id(), saga: started.saga.clone(), input, position });
         if newest.starts.len() > KEYS_MAX {
             let durable = self.writer.durable_mark();
@@ -217,6 +217,25 @@ impl Lane {
         Ok(())
     }
 
+    /// How many people it takes to settle a dead letter.
+    pub(super) fn resolvers(&self) -> Result<Resolvers, StoreError> {
+        self.resolvers_of(&self.newest())
+    }
+
+    fn resolvers_of(&self, newest: &Newest) -> Result<Resolvers, StoreError> {
+        newest.resolvers.map_or_else(|| self.store.resolvers(&self.tenant), Ok)
+    }
+
+    /// Queues how many people it takes from now on; none if it is so already.
+    pub(super) fn set_resolvers(&self, resolvers: Resolvers, by: String, at: Timestamp) -> Result<Option<Position>, StoreError> {
+        let mut newest = self.newest();
+        if self.resolvers_of(&newest)? == resolvers {
+            return Ok(None);
+        }
+        newest.resolvers = Some(resolvers);
+        Ok(Some(self.append_tenant(TenantEvent::ResolversSet { resolvers, by }, at, Vec::new())))
+    }
+
     /// Queues writes that no run made.
     pub(super) fn write_state(&self, values: Vec<(String, Option<Payload>)>, at: Timestamp) -> Position {
         let mut newest = self.newest();
@@ -242,6 +261,16 @@ impl Lane {
     fn newest(&self) -> MutexGuard<'_, Newest> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The facts with which a run begins.
+fn first_facts(run: &Run) -> Vec<Entry> {
+    let fact = |event| Entry { at: run.started_at(), event };
+    let mut facts = vec![fact(Event::Started(Box::new(run.started().as_ref().clone())))];
+    if run.begins_at() > run.started_at() {
+        facts.push(fact(Event::Delayed { until: run.begins_at() }));
+    }
+    facts
 }
 
 /// What a guest reads the state of its tenant through.

@@ -1,20 +1,25 @@
 //! Drives runs: the only place where store, sandbox and clock meet. A run enters as a journal, new or found after a crash: the same way.
 
+mod attempts;
+mod demand;
 mod driven;
 mod error;
 mod executor;
 mod gate;
+mod guests;
 mod lane;
+mod mailbox;
 mod registry;
 mod state;
 
-pub use driven::Driven;
+pub use demand::{Answered, DemandError, DemandOf, Then};
+pub use driven::{Driven, Rest};
 pub use error::{DriveError, InstallError, StartError};
+pub use guests::{Guest, Guests};
 pub use registry::Installed;
 
 use crate::clock::Clock;
-use crate::sandbox::Sandbox;
-use crate::store::writer::{Writer, WriterError};
+use crate::store::writer::{Position, Writer, WriterError};
 use crate::store::{Store, StoreError};
 use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
@@ -23,13 +28,17 @@ use amends_domain::id::{PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
 use amends_domain::plugin::Manifest;
 use amends_domain::run::Run;
-use driven::{Claim, UnderWay};
+use amends_domain::time::Timestamp;
+use driven::{Claim, Left, UnderWay};
 use executor::Executor;
 use gate::Gate;
 use lane::{Lanes, NewRun};
 use registry::Registry;
 use std::sync::Arc;
 use tokio::runtime::Handle;
+
+/// After so many repeats because of other runs, an attempt counts as failed: `unavailable`, code `state_conflict`.
+const CONFLICTS_MAX: u32 = 100;
 
 /// Longest idempotency key of a start, in bytes.
 pub const START_KEY_LEN_MAX: usize = 255;
@@ -43,7 +52,7 @@ pub struct Coordinator {
 struct Parts {
     store: Arc<dyn Store>,
     writer: Arc<Writer>,
-    sandbox: Arc<Sandbox>,
+    components: Arc<dyn Guests>,
     clock: Arc<dyn Clock>,
     lanes: Lanes,
     registry: Registry,
@@ -64,6 +73,8 @@ pub struct StartRun {
     pub input: Payload,
     /// The same key and input again give the same run.
     pub key: Option<String>,
+    /// It does nothing before this instant; none: it begins at once.
+    pub begin: Option<Timestamp>,
 }
 
 /// What starting a run gave.
@@ -80,13 +91,33 @@ impl Coordinator {
     ///
     /// # Errors
     /// What the store says.
-    pub fn new(store: Arc<dyn Store>, sandbox: Arc<Sandbox>, clock: Arc<dyn Clock>, guests: Handle) -> Result<Self, StoreError> {
-        let writer = Arc::new(Writer::start(Arc::clone(&store))?);
+    pub fn new(
+        store: Arc<dyn Store>,
+        components: Arc<dyn Guests>,
+        clock: Arc<dyn Clock>,
+        guests: Handle,
+    ) -> Result<Self, StoreError> {
+        let writer = Writer::start(Arc::clone(&store))?;
+        Self::over(writer, store, components, clock, guests)
+    }
+
+    /// A coordinator over a store and the only writer to it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn over(
+        writer: Writer,
+        store: Arc<dyn Store>,
+        components: Arc<dyn Guests>,
+        clock: Arc<dyn Clock>,
+        guests: Handle,
+    ) -> Result<Self, StoreError> {
+        let writer = Arc::new(writer);
         let lanes = Lanes::load(Arc::clone(&store), Arc::clone(&writer))?;
-        let registry = Registry::new(Arc::clone(&store), Arc::clone(&sandbox));
+        let registry = Registry::new(Arc::clone(&store), Arc::clone(&components));
         let gate = Gate::new(Arc::clone(&writer));
         let under_way = UnderWay::default();
-        Ok(Self { parts: Arc::new(Parts { store, writer, sandbox, clock, lanes, registry, gate, under_way, guests }) })
+        Ok(Self { parts: Arc::new(Parts { store, writer, components, clock, lanes, registry, gate, under_way, guests }) })
     }
 
     /// The store, for reading: what it shows is durable.
@@ -105,7 +136,7 @@ impl Coordinator {
         component: bytes::Bytes,
     ) -> Result<Installed, InstallError> {
         let digest = Digest::of(&component);
-        let description = self.parts.sandbox.inspect(component.clone()).await?;
+        let description = Arc::clone(&self.parts.components).inspect(component.clone()).await?;
         let manifest = registry::manifest(plugin, description);
         self.parts.lanes.of(tenant).install(plugin, digest, component, self.parts.clock.now())?;
         Ok(Installed { digest, manifest })
@@ -118,7 +149,7 @@ impl Coordinator {
     pub async fn installed(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Manifest>, InstallError> {
         let Some(digest) = self.parts.lanes.of(tenant).plugin(plugin)? else { return Ok(None) };
         let Some(component) = self.parts.store.component(digest)? else { return Ok(None) };
-        let description = self.parts.sandbox.inspect(component).await?;
+        let description = Arc::clone(&self.parts.components).inspect(component).await?;
         Ok(Some(registry::manifest(plugin, description)))
     }
 
@@ -159,11 +190,14 @@ impl Coordinator {
             parts.registry.component(digest).await?;
             components.push((plugin, digest));
         }
-        let StartRun { tenant: _, saga, input, key } = start;
+        let StartRun { tenant: _, saga, input, key, begin } = start;
         let started = Arc::new(Started { saga, version: row.version, definition: row.definition, components, input, key });
         let (id, at) = (parts.clock.run_id(), parts.clock.now());
-        let run = Run::new(id, definition, Arc::clone(&started), at);
-        let claimed = parts.under_way.claim(id, &parts.gate, || match lane.start(&run) {
+        let mut run = Run::new(id, definition, Arc::clone(&started), at);
+        if let Some(until) = begin.filter(|begin| *begin > at) {
+            run.apply(&Entry { at, event: Event::Delayed { until } }).expect("a run that has just been accepted can be delayed");
+        }
+        let claimed = parts.under_way.claim(id, &parts.gate, |_| match lane.start(&run) {
             Ok(NewRun::At(position)) => Ok(position),
             Ok(NewRun::Existing(before)) => Err(Ok(before)),
             Err(error) => Err(Err(error)),
@@ -185,11 +219,14 @@ impl Coordinator {
         let lane = parts.lanes.of(tenant);
         let mut found = None;
         // Read under the claim: nobody else can have brought the run further meanwhile.
-        let claimed = parts.under_way.claim(run, &parts.gate, || {
+        let claimed = parts.under_way.claim(run, &parts.gate, |left| {
             let mut run = self.open_run(tenant, run).map_err(Some)?.ok_or(None)?;
-            let adopted = Entry { at: parts.clock.now(), event: Event::Adopted };
-            run.apply(&adopted).map_err(|misfit| Some(DriveError::Misfit(misfit)))?;
-            let position = lane.append_run(&run, vec![adopted]);
+            let mut position = Position::default();
+            if left == Left::Unknown {
+                let adopted = Entry { at: parts.clock.now(), event: Event::Adopted };
+                run.apply(&adopted).map_err(|misfit| Some(DriveError::Misfit(misfit)))?;
+                position = lane.append_run(&run, vec![adopted]);
+            }
             found = Some(run);
             Ok(position)
         });
@@ -222,8 +259,8 @@ impl Coordinator {
     fn drive(&self, lane: Arc<lane::Lane>, run: Run, claim: Claim) -> Driven {
         match claim {
             Claim::Taken(driven) => driven,
-            Claim::Mine(right, driven) => {
-                let executor = Executor::new(Arc::clone(&self.parts), lane, run, driven.start());
+            Claim::Mine(mut right, driven) => {
+                let executor = Executor::new(Arc::clone(&self.parts), lane, run, driven.start(), right.mailbox());
                 self.parts.guests.spawn(async move { right.end(executor.drive().await) });
                 driven
             }

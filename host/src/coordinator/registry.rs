@@ -1,7 +1,8 @@
 //! Definitions and components, ready to use. Both are named by digest and never change, so what is here is never stale.
 
 use super::error::DriveError;
-use crate::sandbox::{Component, Description, Sandbox};
+use super::guests::{Guest, Guests};
+use crate::sandbox::Description;
 use crate::store::Store;
 use amends_domain::definition::{Definition, read};
 use amends_domain::digest::Digest;
@@ -24,13 +25,13 @@ pub struct Installed {
 
 pub(super) struct Registry {
     store: Arc<dyn Store>,
-    sandbox: Arc<Sandbox>,
+    guests: Arc<dyn Guests>,
     definitions: Mutex<HashMap<Digest, Arc<Definition>>>,
 }
 
 impl Registry {
-    pub(super) fn new(store: Arc<dyn Store>, sandbox: Arc<Sandbox>) -> Self {
-        Self { store, sandbox, definitions: Mutex::default() }
+    pub(super) fn new(store: Arc<dyn Store>, guests: Arc<dyn Guests>) -> Self {
+        Self { store, guests, definitions: Mutex::default() }
     }
 
     /// Keeps a definition that was just read, so that it need not be read again.
@@ -60,13 +61,18 @@ impl Registry {
         Ok(definition)
     }
 
-    /// The component with this digest, compiled.
-    pub(super) async fn component(&self, digest: Digest) -> Result<Arc<Component>, DriveError> {
-        if let Some(component) = self.sandbox.loaded(digest) {
-            return Ok(component);
+    /// The component with this digest, if it is ready.
+    pub(super) fn loaded(&self, digest: Digest) -> Option<Arc<dyn Guest>> {
+        Arc::clone(&self.guests).loaded(digest)
+    }
+
+    /// The component with this digest, made ready.
+    pub(super) async fn component(&self, digest: Digest) -> Result<Arc<dyn Guest>, DriveError> {
+        if let Some(guest) = self.loaded(digest) {
+            return Ok(guest);
         }
         let bytes = self.store.component(digest)?.ok_or(DriveError::NoComponent(digest))?;
-        self.sandbox.load(digest, bytes).await.map_err(|refusal| DriveError::Refused { digest, refusal })
+        Arc::clone(&self.guests).load(digest, bytes).await.map_err(|refusal| DriveError::Refused { digest, refusal })
     }
 
     fn definitions(&self) -> MutexGuard<'_, HashMap<Digest, Arc<Definition>>> {
@@ -76,7 +82,7 @@ impl Registry {
 
 /// The plugins that a definition uses, each once.
 pub(super) fn plugins(definition: &Definition) -> BTreeSet<PluginName> {
-    definition.steps.iter().map(|step| step.uses.plugin.clone()).collect()
+    definition.steps.iter().filter_map(|step| Some(step.uses()?.handler.plugin.clone())).collect()
 }
 
 /// The handlers of a plugin: those of its manifest, or the one that is named like it.

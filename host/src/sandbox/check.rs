@@ -21,14 +21,6 @@ const NAMES_MAX: usize = 64;
 
 /// What steps are exported as.
 pub(super) const STEP: &str = "amends:saga/step@0.1.0";
-/// What a plugin may import. One by one: nothing is offered by a prefix.
-const IMPORTS_OFFERED: [&str; 5] = [
-    "amends:saga/types@0.1.0",
-    "amends:saga/invocation@0.1.0",
-    "amends:saga/log@0.1.0",
-    "amends:saga/state@0.1.0",
-    "amends:saga/secrets@0.1.0",
-];
 
 /// The names at a component's border, without control characters, cut, at most [`NAMES_MAX`] each.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,13 +31,13 @@ pub(super) struct Border {
     pub(super) exports: Vec<String>,
 }
 
-/// Reads the sections of a component and refuses what must not reach the compiler.
-pub(super) fn check(bytes: &[u8]) -> Result<Border, Refusal> {
+/// Reads the sections of a component and refuses what must not reach the compiler. `offered` are the names that it may import.
+pub(super) fn check(bytes: &[u8], offered: &[&str]) -> Result<Border, Refusal> {
     if bytes.len() > COMPONENT_LEN_MAX {
         return Err(Refusal::TooLarge { found: bytes.len(), limit: COMPONENT_LEN_MAX });
     }
     check_preamble(bytes)?;
-    let shape = read(bytes)?;
+    let shape = read(bytes, offered)?;
     if !shape.forbidden.is_empty() {
         return Err(Refusal::ForbiddenImports(shape.forbidden));
     }
@@ -71,7 +63,8 @@ fn check_preamble(bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 #[derive(Default)]
-struct Shape {
+struct Shape<'a> {
+    offered: &'a [&'a str],
     border: Border,
     forbidden: Vec<String>,
     exports_step: bool,
@@ -79,15 +72,15 @@ struct Shape {
     modules: u64,
 }
 
-fn read(bytes: &[u8]) -> Result<Shape, Refusal> {
-    let mut shape = Shape::default();
+fn read<'a>(bytes: &[u8], offered: &'a [&'a str]) -> Result<Shape<'a>, Refusal> {
+    let mut shape = Shape { offered, ..Shape::default() };
     for payload in Parser::new(0).parse_all(bytes) {
         shape.take(payload.map_err(|error| malformed(&error))?)?;
     }
     Ok(shape)
 }
 
-impl Shape {
+impl Shape<'_> {
     fn take(&mut self, payload: Payload<'_>) -> Result<(), Refusal> {
         match payload {
             Payload::Version { .. } => self.descend()?,
@@ -132,7 +125,7 @@ impl Shape {
 
     fn import(&mut self, name: &str) {
         tell(&mut self.border.imports, name);
-        if !IMPORTS_OFFERED.contains(&name) {
+        if !self.offered.contains(&name) {
             tell(&mut self.forbidden, name);
         }
     }
@@ -191,7 +184,7 @@ mod tests {
             (deep(4), "step_not_exported"),
             (component(&[]), "step_not_exported"),
         ] {
-            assert_eq!(check(&bytes).map_err(|refusal| refusal.code()), Err(code));
+            assert_eq!(check(&bytes, &[]).map_err(|refusal| refusal.code()), Err(code));
         }
     }
 }

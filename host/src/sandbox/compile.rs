@@ -4,14 +4,16 @@
 use super::attempt::Attempt;
 use super::bindings::{Failure, manifest, step};
 use super::check::{self, Border, STEP};
-use super::imports;
+use super::imports::outside::Outside;
+use super::imports::{self, Imports};
 use super::limits::{MEMORIES_MAX, TABLES_MAX};
 use super::refusal::{Refusal, quote};
 use amends_domain::digest::Digest;
 use std::fmt;
+use std::sync::Arc;
 use wasmtime::Engine;
+use wasmtime::component::InstancePre;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{InstancePre, Linker};
 
 /// A component that was checked and compiled, ready for attempts. Made by [`super::Sandbox::load`].
 pub struct Component {
@@ -62,15 +64,14 @@ impl fmt::Debug for Component {
 /// An engine and the imports that it offers.
 pub(super) struct Compiler {
     engine: Engine,
-    linker: Linker<Attempt>,
+    imports: Imports,
 }
 
 impl Compiler {
-    /// Links the imports of the contract, once for all components.
-    pub(super) fn new(engine: Engine) -> wasmtime::Result<Self> {
-        let mut linker = Linker::new(&engine);
-        imports::link(&mut linker)?;
-        Ok(Self { engine, linker })
+    /// Links the imports once for all components.
+    pub(super) fn new(engine: Engine, outside: Option<Arc<dyn Outside>>) -> wasmtime::Result<Self> {
+        let imports = imports::imports(&engine, outside)?;
+        Ok(Self { engine, imports })
     }
 
     /// What guests run on.
@@ -78,10 +79,15 @@ impl Compiler {
         &self.engine
     }
 
+    /// Refuses what must not be compiled, without compiling.
+    pub(super) fn check(&self, bytes: &[u8]) -> Result<Border, Refusal> {
+        check::check(bytes, &self.imports.names)
+    }
+
     /// Checks and compiles. Takes milliseconds for a small Rust guest and seconds for an interpreter: not for a thread that others
     /// wait for.
     pub(super) fn compile(&self, digest: Digest, bytes: &[u8]) -> Result<Component, Refusal> {
-        let border = check::check(bytes)?;
+        let border = self.check(bytes)?;
         if Digest::of(bytes) != digest {
             return Err(Refusal::DigestMismatch);
         }
@@ -89,7 +95,7 @@ impl Compiler {
         let component = wasmtime::component::Component::from_binary(&self.engine, bytes).map_err(not_compilable)?;
         let weight = weight(&component)?;
         check_step(&self.engine, &component)?;
-        let pre = self.linker.instantiate_pre(&component).map_err(|error| Refusal::MistypedImport(quote(&error)))?;
+        let pre = self.imports.linker.instantiate_pre(&component).map_err(|error| Refusal::MistypedImport(quote(&error)))?;
         let step = step::GuestIndices::new(&pre).map_err(|error| Refusal::MistypedStep(quote(&error)))?;
         // A plugin without a manifest has one handler, named like the plugin; that is the caller's to say.
         let manifest = manifest::GuestIndices::new(&pre).ok();

@@ -1,9 +1,8 @@
 //! From what wasmtime gives back to how an attempt ended, in words that a person can act on: the limit and the value found, or the
 //! trap and where it happened. Pure, and apart from running.
 
-use super::attempt::HOSTCALL_LEN_MAX;
 use super::bindings::{Failure, Fault};
-use super::limits::MemoryLimiter;
+use super::limits::{HOSTCALL_LEN_MAX, MemoryLimiter};
 use super::text;
 use amends_domain::definition::Limits;
 use amends_domain::event::{self, Ending, FAULT_CODE_LEN_MAX, FAULT_MESSAGE_LEN_MAX, Halt};
@@ -24,6 +23,8 @@ pub(super) enum End {
     Broke(wasmtime::Error),
     /// It was ended by the clock.
     TimedOut,
+    /// It was ended by its fence.
+    Fenced,
 }
 
 /// How the attempt ended.
@@ -39,7 +40,13 @@ pub(super) fn ending(end: End, memory: &MemoryLimiter, retry_after: Option<Span>
             Ending::Halted { halt, message }
         }
         End::TimedOut => Ending::Halted { halt: Halt::Timeout, message: timeout(limits) },
+        End::Fenced => fenced("while it was running"),
     }
+}
+
+/// An attempt that was ended from outside; `when` as a person would say it.
+pub(super) fn fenced(when: &str) -> Ending {
+    Ending::Halted { halt: Halt::Cancelled, message: format!("ended from outside {when}") }
 }
 
 /// The message for an attempt that the clock ended.

@@ -1,5 +1,5 @@
-//! The memory of one attempt, all memories and tables together. Apart, because wasmtime's own `StoreLimits` counts each memory for
-//! itself: a component with four memories would get four times the limit.
+//! The memory of one attempt, all memories and tables together, and other bounds of one attempt that are the same for all. Apart,
+//! because wasmtime's own `StoreLimits` counts each memory for itself: a component with four memories would get four times the limit.
 
 use wasmtime::{Error, ResourceLimiter};
 
@@ -11,6 +11,11 @@ pub(super) const CORE_INSTANCES_MAX: u32 = 64;
 pub(super) const MEMORIES_MAX: u32 = 4;
 /// See [`CORE_INSTANCES_MAX`].
 pub(super) const TABLES_MAX: u32 = 8;
+/// Bytes that one host call, or the answer, may move from the guest to the host. Bounds what is allocated before a limit is looked
+/// at.
+pub(super) const HOSTCALL_LEN_MAX: usize = 2 * 1024 * 1024;
+/// Most handles of resources that a guest may hold.
+pub(super) const HANDLES_MAX: usize = 1000;
 
 /// Counts what an attempt takes and refuses what is over its limit.
 #[derive(Debug)]

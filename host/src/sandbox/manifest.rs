@@ -1,22 +1,29 @@
 //! What a component says about itself. Asked once, when it is installed or checked, under limits of its own: a plugin must not need
 //! much to list its handlers.
 
-use super::attempt::{self, Attempt};
-use super::call::{Context, Secrets, StateAccess, StateError, StateValue};
+use super::access::{Access, Answer, Context, EffectAccess, EffectError, Intent, Secrets, StateAccess, StateError, StateValue};
+use super::attempt::Attempt;
+use super::attempt::log::LogBuffer;
+use super::attempt::outbound::Outbound;
+use super::attempt::state::StateBuffer;
 use super::compile::Component;
+use super::invoke;
+use super::limits::MemoryLimiter;
 use super::refusal::Refusal;
 use super::text;
 use amends_domain::definition::Limits;
 use amends_domain::digest::Digest;
+use amends_domain::event::Direction;
 use amends_domain::id::{HandlerName, RunId, SagaName, StepId, TenantId};
 use amends_domain::plugin::Manifest;
 use amends_domain::time::{Span, Timestamp};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use std::sync::Arc;
 use wasmtime::Engine;
 
 /// What `describe` may use: an interpreter starts within it.
 const LIMITS: Limits = Limits { fuel: 2_000_000_000, timeout: Span(10_000), memory: 256 * 1024 * 1024 };
+
 /// What is known of a component without running any of its steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Description {
@@ -39,7 +46,7 @@ pub(super) async fn describe(engine: &Engine, component: &Component) -> Result<D
     let manifest = match &component.manifest {
         None => None,
         Some(manifest) => {
-            let answered = attempt::describe(engine, component, manifest, nobody(), LIMITS).await;
+            let answered = invoke::describe(engine, component, manifest, nobody(), LIMITS).await;
             let text = answered.map_err(Refusal::ManifestUnanswered)?;
             // What is wrong with it quotes it.
             let malformed = |what: String| Refusal::ManifestMalformed(text::tidy(&what, 512));
@@ -56,7 +63,8 @@ pub(super) async fn describe(engine: &Engine, component: &Component) -> Result<D
     })
 }
 
-/// `describe` belongs to no run. What it asks for is answered with names that no tenant has a run under, and no state.
+/// `describe` belongs to no run. What it asks for is answered with names that no tenant has a run under, no state,
+/// and no way out.
 fn nobody() -> Attempt {
     let context = Context {
         tenant: TenantId::new("none").expect("a name"),
@@ -68,13 +76,33 @@ fn nobody() -> Attempt {
         idempotency_key: "describe".into(),
         deadline: Timestamp(0),
     };
-    Attempt::new(context, Vec::new(), Secrets::default(), Arc::new(NoState), LIMITS)
+    Attempt {
+        context,
+        direction: Direction::Forward,
+        effects: Vec::new(),
+        secrets: Secrets::default(),
+        memory: MemoryLimiter::new(LIMITS.memory),
+        log: LogBuffer::default(),
+        state: StateBuffer::new(Arc::new(Nobody), Access::ReadOnly),
+        outbound: Outbound::new(Arc::new(Nobody), Access::ReadOnly),
+        retry_after: None,
+    }
 }
 
-struct NoState;
+struct Nobody;
 
-impl StateAccess for NoState {
+impl StateAccess for Nobody {
     fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<StateValue>, StateError>> {
-        Box::pin(async { Err(StateError("describe runs for no tenant".into())) })
+        Box::pin(ready(Err(StateError("describe runs for no tenant".into()))))
+    }
+}
+
+impl EffectAccess for Nobody {
+    fn intend(&self, _: Intent) -> BoxFuture<'_, Result<u32, EffectError>> {
+        Box::pin(ready(Err(EffectError("describe runs for no tenant".into()))))
+    }
+
+    fn answered(&self, _: Answer) -> BoxFuture<'_, Result<(), EffectError>> {
+        Box::pin(ready(Err(EffectError("describe runs for no tenant".into()))))
     }
 }

@@ -4,6 +4,7 @@
 //! Fuel bounds work, epochs give slices, a wall clock bounds waiting, a limiter bounds memory, and each attempt has an instance of
 //! its own that is dropped after any end.
 
+mod access;
 mod attempt;
 mod bindings;
 mod cache;
@@ -12,15 +13,22 @@ mod check;
 mod compile;
 mod ending;
 mod engine;
+mod fence;
 mod imports;
+mod invoke;
 mod limits;
 mod manifest;
 mod refusal;
 mod text;
 mod ticker;
 
-pub use call::{Call, Context, Reply, Secrets, StateAccess, StateError, StateValue};
+pub use access::{
+    Access, Answer, Context, EffectAccess, EffectError, HostError, Intent, Secrets, StateAccess, StateError, StateValue,
+};
+pub use call::{Call, Reply};
 pub use compile::Component;
+pub use fence::Fence;
+pub use imports::outside::{Outside, OutsideRequest};
 pub use manifest::Description;
 pub use refusal::Refusal;
 
@@ -37,7 +45,7 @@ use wasmtime::Engine;
 const COMPILES_MAX: usize = 2;
 
 /// How large a sandbox is. No defaults: whoever starts it knows the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct SandboxSettings {
     /// Most guests at a time, 1 to 16 384; the others wait their turn. Each reserves 8 GiB of address space and up to 4 MiB of
     /// memory that stays resident.
@@ -46,6 +54,8 @@ pub struct SandboxSettings {
     pub components_max: usize,
     /// Most bytes of machine code kept in memory.
     pub code_len_max: usize,
+    /// A world outside for tests, in which a guest's requests are effects. None: a component that wants one is refused.
+    pub outside: Option<Arc<dyn Outside>>,
 }
 
 /// Most that [`SandboxSettings::attempts_max`] may say. A little before that the address space of a process (128 TiB) is used up.
@@ -83,7 +93,7 @@ impl Sandbox {
         }
         let (engine, allocation) = engine::engine(attempts_max)?;
         let ticker = Ticker::start(engine.clone())?;
-        let compiler = Compiler::new(engine).map_err(|error| SandboxError::Engine(error.into()))?;
+        let compiler = Compiler::new(engine, settings.outside).map_err(|error| SandboxError::Engine(error.into()))?;
         Ok(Self {
             compiler: Arc::new(compiler),
             cache: Cache::new(settings.components_max, settings.code_len_max),
@@ -125,24 +135,24 @@ impl Sandbox {
     /// [`Refusal`] says what is wrong with the component or with its manifest.
     pub async fn inspect(&self, bytes: Bytes) -> Result<Description, Refusal> {
         // Sections are read before the digest: what is refused by its size should not be hashed first.
-        check::check(&bytes)?;
+        self.compiler.check(&bytes)?;
         let component = self.load(Digest::of(&bytes), bytes).await?;
         let _turn = self.turn(&component).await;
         manifest::describe(self.engine(), &component).await
     }
 
-    /// Makes one attempt, when it is its turn. Never fails: whatever a guest does is an [`amends_domain::event::Ending`].
+    /// Makes one attempt with a component that this sandbox loaded, when it is its turn. Never fails: whatever a guest does is an [`amends_domain::event::Ending`].
     ///
-    /// Needs a tokio runtime with time. Dropping the future ends the guest: nothing of the attempt runs on, and its writes are
-    /// lost.
+    /// Needs a tokio runtime with time. Raising the fence of the call ends the guest, and the reply comes when its instance is
+    /// destroyed. Dropping the future ends the guest, too: nothing of the attempt runs on, and its writes are lost.
     ///
     /// # Panics
     /// If the component was loaded by another sandbox.
-    pub async fn invoke(&self, call: Call) -> Reply {
-        assert!(Engine::same(self.engine(), call.component.pre.engine()), "a component runs in the sandbox that loaded it");
+    pub async fn invoke(&self, component: &Component, call: Call) -> Reply {
+        assert!(Engine::same(self.engine(), component.pre.engine()), "a component runs in the sandbox that loaded it");
         // Given back after everything of the attempt was dropped: the next one finds its slot free.
-        let _turn = self.turn(&call.component).await;
-        attempt::run(self.engine(), call).await
+        let Some(_turn) = call.fence.unless_raised(self.turn(component)).await else { return invoke::never_begun() };
+        invoke::run(self.engine(), component, call).await
     }
 
     fn engine(&self) -> &Engine {

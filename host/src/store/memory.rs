@@ -4,13 +4,13 @@ use super::rows::{OpenChange, TenantRows, derive, head_behind, part_of_journal};
 use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::Entry;
+use amends_domain::event::{Entry, Resolvers};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
 use amends_domain::time::Timestamp;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,6 +59,8 @@ struct Tenant {
     /// Lane, number of the last record, head.
     runs: BTreeMap<RunId, (Lane, u64, RunHead)>,
     open_runs: BTreeMap<RunId, Option<Timestamp>>,
+    runs_with_dead_letters: BTreeSet<RunId>,
+    resolvers: Resolvers,
     state: BTreeMap<String, Value>,
     keys: BTreeMap<String, (RunId, Digest)>,
     sagas: BTreeMap<(SagaName, u32), Digest>,
@@ -140,6 +142,17 @@ impl Store for MemoryStore {
             let range = rows.open_runs.range((from, Bound::Unbounded)).take(limit.min(PAGE_LEN_MAX));
             range.map(|(run, due)| OpenRun { run: *run, due: *due }).collect()
         }))
+    }
+
+    fn runs_with_dead_letters(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self.of_tenant(tenant, |rows| {
+            rows.runs_with_dead_letters.range((from, Bound::Unbounded)).take(limit.min(PAGE_LEN_MAX)).copied().collect()
+        }))
+    }
+
+    fn resolvers(&self, tenant: &TenantId) -> Result<Resolvers, StoreError> {
+        Ok(self.of_tenant(tenant, |rows| rows.resolvers))
     }
 
     fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunHead>, StoreError> {
@@ -247,12 +260,18 @@ impl Tenant {
     }
 
     fn apply(&mut self, rows: &TenantRows<'_>) {
+        self.resolvers = rows.resolvers.unwrap_or(self.resolvers);
         self.state_version = self.state_version.max(rows.state_version);
         for (run, change) in &rows.runs {
             self.runs.insert(*run, (change.lane, change.last, change.head.clone()));
             match change.open {
                 OpenChange::Put(due) => drop(self.open_runs.insert(*run, due)),
                 OpenChange::Remove | OpenChange::Never => drop(self.open_runs.remove(run)),
+            }
+            if change.has_dead_letters {
+                self.runs_with_dead_letters.insert(*run);
+            } else {
+                self.runs_with_dead_letters.remove(run);
             }
         }
         for write in rows.writes.values() {

@@ -12,7 +12,7 @@ pub use verify::{VERIFY_TAIL_LEN, verify_tail};
 
 use amends_domain::audit::{Body, Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::Entry;
+use amends_domain::event::{Entry, Resolvers};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -49,6 +49,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Open runs of a tenant in the order of their ids, behind `after`; at most `limit` and [`PAGE_LEN_MAX`].
     fn open_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<OpenRun>, StoreError>;
 
+    /// Runs of a tenant in which a step waits for a person, in the order of their ids, behind `after`.
+    fn runs_with_dead_letters(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError>;
+
     /// The head of a run.
     fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunHead>, StoreError>;
 
@@ -78,6 +81,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// The document with this digest, if the tenant applied it.
     fn definition(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Payload>, StoreError>;
+
+    /// How many people it takes to settle a dead letter of the tenant.
+    fn resolvers(&self, tenant: &TenantId) -> Result<Resolvers, StoreError>;
 
     /// The component that a plugin's name means now.
     fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError>;

@@ -3,7 +3,7 @@
 use super::{Commit, LaneCommit, StoreError};
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Event, TenantEntry, TenantEvent, Write};
+use amends_domain::event::{Entry, Event, Resolvers, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::{RunHead, RunStatus};
@@ -27,6 +27,8 @@ pub(super) struct TenantRows<'a> {
     pub(super) definitions: Vec<(Digest, &'a Payload)>,
     /// What names of plugins mean now.
     pub(super) plugins: BTreeMap<&'a PluginName, Digest>,
+    /// How many people settle a dead letter from now on.
+    pub(super) resolvers: Option<Resolvers>,
 }
 
 /// What a commit means for the rows of one run.
@@ -40,6 +42,8 @@ pub(super) struct RunChange<'a> {
     pub(super) head: &'a RunHead,
     /// What becomes of its row among the open runs.
     pub(super) open: OpenChange,
+    /// Whether it belongs among the runs with dead letters.
+    pub(super) has_dead_letters: bool,
 }
 
 /// What becomes of a run's row among the open runs.
@@ -109,10 +113,8 @@ impl<'a> TenantRows<'a> {
             match body {
                 Body::Run { run, previous, entries } => {
                     if let Some(head) = heads.remove(run) {
-                        self.runs.insert(
-                            *run,
-                            RunChange { lane: lane.lane, last: sealed.seq, head, open: open_change(head, *previous) },
-                        );
+                        let (open, has_dead_letters) = (open_change(head, *previous), head.dead_letters > 0);
+                        self.runs.insert(*run, RunChange { lane: lane.lane, last: sealed.seq, head, open, has_dead_letters });
                     }
                     let change = self.runs.get_mut(run).expect("a run with a record has a head in the same commit");
                     change.last = sealed.seq;
@@ -147,7 +149,12 @@ impl<'a> TenantRows<'a> {
             | Event::CompensationStarted { .. }
             | Event::CompensationOmitted { .. }
             | Event::CompensationFailed { .. }
-            | Event::Ended { .. } => {}
+            | Event::Ended { .. }
+            | Event::Delayed { .. }
+            | Event::StepSkipped { .. }
+            | Event::WaitStarted { .. }
+            | Event::WaitEnded { .. }
+            | Event::Demanded(_) => {}
         }
     }
 
@@ -161,6 +168,7 @@ impl<'a> TenantRows<'a> {
                 self.plugins.insert(plugin, *component);
             }
             TenantEvent::StateWritten { writes } => self.take_writes(writes),
+            TenantEvent::ResolversSet { resolvers, .. } => self.resolvers = Some(*resolvers),
         }
     }
 
@@ -178,7 +186,7 @@ impl<'a> TenantRows<'a> {
 /// `previous` is that of the run's first record in the commit.
 fn open_change(head: &RunHead, previous: u64) -> OpenChange {
     match (head.status, previous) {
-        (RunStatus::Running | RunStatus::Compensating, _) => OpenChange::Put(head.due),
+        (RunStatus::Running | RunStatus::Compensating | RunStatus::Waiting | RunStatus::Paused, _) => OpenChange::Put(head.due),
         (RunStatus::Ended(_), 0) => OpenChange::Never,
         (RunStatus::Ended(_), _) => OpenChange::Remove,
     }
@@ -193,7 +201,7 @@ mod tests {
     fn head(status: RunStatus) -> RunHead {
         let saga = SagaName::new("s").expect("a name");
         let (version, definition, started) = (1, Digest::of(b""), Timestamp(0));
-        RunHead { saga, version, definition, status, started, ended: None, due: Some(Timestamp(9)) }
+        RunHead { saga, version, definition, status, started, ended: None, due: Some(Timestamp(9)), dead_letters: 0 }
     }
 
     fn lane(bodies: Vec<Body>, runs: Vec<(RunId, RunHead)>) -> Commit {
@@ -218,6 +226,8 @@ mod tests {
         let cases = [
             (RunStatus::Running, vec![0], OpenChange::Put(Some(Timestamp(9)))),
             (RunStatus::Compensating, vec![4], OpenChange::Put(Some(Timestamp(9)))),
+            (RunStatus::Waiting, vec![0], OpenChange::Put(Some(Timestamp(9)))),
+            (RunStatus::Paused, vec![4], OpenChange::Put(Some(Timestamp(9)))),
             (ended, vec![4], OpenChange::Remove),
             (ended, vec![0], OpenChange::Never),
             (ended, vec![0, 1], OpenChange::Never),

@@ -1,10 +1,10 @@
 //! `charge-payment`: money goes from a customer's account to the shop's.
 
 use amends_sdk::{Failure, JsonSchema, Step, json, state};
+use rehearse::Rehearsals;
 use serde::{Deserialize, Serialize};
 
 use crate::books::{self, Account, REVENUE};
-use crate::rehearse::{self, Rehearsals};
 
 /// Who pays how much.
 #[derive(Debug, Deserialize, JsonSchema)]

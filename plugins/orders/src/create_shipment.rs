@@ -1,10 +1,10 @@
 //! `create-shipment`: reserved pieces are handed to a carrier.
 
 use amends_sdk::{Failure, JsonSchema, Step, json, state};
+use rehearse::Rehearsals;
 use serde::{Deserialize, Serialize};
 
 use crate::books::{self, Place};
-use crate::rehearse::{self, Rehearsals};
 
 /// What goes where.
 #[derive(Debug, Deserialize, JsonSchema)]

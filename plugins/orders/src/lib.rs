@@ -9,12 +9,10 @@
 mod books;
 mod charge_payment;
 mod create_shipment;
-mod rehearse;
 mod reserve_inventory;
 
 pub use charge_payment::{Charge, ChargePayment, Payment};
 pub use create_shipment::{CreateShipment, Parcel, Shipment};
-pub use rehearse::{Mishap, Rehearsal, Rehearsals};
 pub use reserve_inventory::{Line, Reservation, ReserveInventory};
 
 amends_sdk::export!(ReserveInventory, ChargePayment, CreateShipment);

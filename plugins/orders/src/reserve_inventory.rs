@@ -1,10 +1,10 @@
 //! `reserve-inventory`: pieces of an article go from available to reserved.
 
 use amends_sdk::{Failure, JsonSchema, Step, state};
+use rehearse::Rehearsals;
 use serde::{Deserialize, Serialize};
 
 use crate::books::{self, Place};
-use crate::rehearse::{self, Rehearsals};
 
 /// What is ordered.
 #[derive(Debug, Deserialize, JsonSchema)]

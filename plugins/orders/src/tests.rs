@@ -169,6 +169,24 @@ fn compensation_that_the_books_do_not_allow_is_rejected() {
     assert_eq!(failure.fault().code, "books_disagree");
 }
 
+#[test]
+fn each_step_can_rehearse_a_failure_in_both_directions() {
+    fn check<S: Step<Output: std::fmt::Debug>>(mut host: TestHost, mut input: Value) {
+        input["rehearse"] = json!({ S::NAME: { "compensate": "reject" } });
+        host.execute::<S>(&input).unwrap();
+        let after = image(&host);
+        assert_eq!(host.compensate::<S>(&input, None).unwrap_err().fault().code, "rehearsed");
+        assert_eq!(image(&host), after, "a dead letter leaves what was done");
+        input["rehearse"] = json!({ S::NAME: { "execute": "reject" } });
+        check_rejected::<S>(host.run("another"), &input, "rehearsed");
+    }
+    check::<ReserveInventory>(host(), line());
+    check::<ChargePayment>(host(), payment());
+    let mut reserved = host();
+    reserved.execute::<ReserveInventory>(json!({ "sku": "BOOK-1", "quantity": 4 })).unwrap();
+    check::<CreateShipment>(reserved, parcel());
+}
+
 /// One call of a sequence: which step, whether forward, in which run, how much.
 #[derive(Debug, Clone)]
 struct Call {

@@ -1,17 +1,19 @@
 //! What a chain says must make sense, not only be linked: runs start from sagas that were applied, their facts follow from one another,
-//! and writes of the state come with versions that grow. Apart from the links, because it holds for a chain of any origin: an export, a
-//! data file, a backup.
+//! also after they ended, and writes of the state come with versions that grow. Apart from the links, because it holds for a chain of
+//! any origin: an export, a data file, a backup.
 //!
-//! Memory: the definitions, the open runs, and of each key ever written its name, a version and a digest. Runs that ended are forgotten;
-//! so a second run with the id of an ended one would pass as a new run.
+//! Memory: the definitions; the open runs and some of the stuck ones; of each other run 24 bytes; of each key ever written its name, a
+//! version and a digest. What a run does after it ended can be checked only if its journal was kept, so a chain in which one was taken
+//! back is read a second time, with those runs known (`runs.rs`): see [`Checked::Again`].
 
+use super::runs::{Before, Kept, Place, Reopened, Runs};
 use super::{Body, Break};
 use crate::definition::{self, Definition};
 use crate::digest::Digest;
 use crate::event::{Entry, Event, TenantEntry, TenantEvent, Write};
 use crate::id::{Lane, RunId, SagaName};
 use crate::payload::Payload;
-use crate::run::{Phase, Run};
+use crate::run::Run;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -23,7 +25,18 @@ const WHAT_LEN_MAX: usize = 400;
 pub struct Checker {
     sagas: HashMap<(SagaName, u32), (Digest, Arc<Definition>)>,
     state: HashMap<Box<str>, Written>,
+    runs: Runs,
     lane: LaneCheck,
+}
+
+/// What comes of reading the records of a tenant.
+#[derive(Debug)]
+pub enum Checked {
+    /// All that was read makes sense. This is the state that it leaves.
+    Done(ImpliedState),
+    /// Runs went on after they ended, and whether they could is still to be checked: let this checker read the same records again, from
+    /// the first one on. It does not ask for a third time.
+    Again(Box<Checker>),
 }
 
 /// What a lane held so far.
@@ -43,19 +56,11 @@ pub struct Counts {
 #[derive(Debug)]
 struct LaneCheck {
     lane: Lane,
-    open: HashMap<RunId, Open>,
     /// The number of the newest record with facts of the tenant itself.
     own_last: u64,
     /// All records up to this number were committed before the one that is being read.
     settled: u64,
     counts: Counts,
-}
-
-#[derive(Debug)]
-struct Open {
-    run: Run,
-    /// The number of its newest record.
-    last: u64,
 }
 
 /// The write to a key that has the highest version so far.
@@ -77,25 +82,37 @@ impl Default for LaneCheck {
 
 impl LaneCheck {
     fn new(lane: Lane) -> Self {
-        Self { lane, open: HashMap::new(), own_last: 0, settled: 0, counts: Counts::default() }
+        Self { lane, own_last: 0, settled: 0, counts: Counts::default() }
     }
 }
 
 impl Checker {
-    /// Goes on with the first record of another lane of the same tenant. A run stays in its lane: those still open are forgotten.
+    /// For a second reading, after a first one found that `reopened` go on.
+    pub(super) fn knowing(reopened: Reopened) -> Self {
+        Self { runs: Runs::knowing(reopened), ..Self::default() }
+    }
+
+    /// What a second reading must know.
+    pub(super) fn into_reopened(self) -> Reopened {
+        self.runs.into_reopened()
+    }
+
+    /// Goes on with the first record of another lane of the same tenant. A run stays in its lane.
     pub fn begin_lane(&mut self, lane: Lane) {
+        self.runs.leave_lane();
         self.lane = LaneCheck::new(lane);
     }
 
-    /// What the lane held so far.
+    /// What the lane held so far. Which runs are open is known for sure in the last reading.
     pub fn counts(&self) -> Counts {
-        Counts { open: self.lane.open.len() as u64, ..self.lane.counts }
+        Counts { open: self.runs.open(), ..self.lane.counts }
     }
 
     /// Takes in record `seq`, the next one of its lane.
     ///
     /// # Errors
-    /// [`Break`] if it cannot follow what was read before; then the checker must not be used any more.
+    /// [`Break`] if it cannot follow what was read before; then no more can be taken in, and [`finish`](Self::finish) says whether a
+    /// second reading may find that something before it is wrong already.
     pub fn take(&mut self, seq: u64, body: &Body) -> Result<(), Break> {
         let facts = match body {
             Body::Run { run, previous, entries } => self.take_run(seq, *run, *previous, entries).map(|()| entries.len()),
@@ -115,39 +132,34 @@ impl Checker {
         }
     }
 
-    /// What the writes that were read leave of the tenant's state.
-    pub fn into_state(self) -> ImpliedState {
-        let kept = self.state.into_iter().filter_map(|(key, written)| Some((key, (written.version, written.value?))));
-        ImpliedState(kept.collect())
+    /// Ends the reading.
+    pub fn finish(self) -> Checked {
+        let Self { state, runs, .. } = self;
+        let reopened = runs.into_reopened();
+        if reopened.is_unchecked() {
+            return Checked::Again(Box::new(Self::knowing(reopened)));
+        }
+        let kept = state.into_iter().filter_map(|(key, written)| Some((key, (written.version, written.value?))));
+        Checked::Done(ImpliedState(kept.collect()))
     }
 
     fn take_run(&mut self, seq: u64, run: RunId, previous: u64, entries: &[Entry]) -> Result<(), String> {
-        let mut folded = match self.lane.open.remove(&run) {
-            Some(open) if open.last == previous => Some(open.run),
-            Some(open) => {
-                return Err(format!("it names record {previous} as the one of {run} before it, which is record {}", open.last));
-            }
-            None if previous == 0 => None,
-            None => return Err(format!("it goes on with {run}, which is not open here: it has ended or never started")),
-        };
+        let place = Place { run, seq, previous };
+        let mut standing = self.runs.take(place)?;
         self.settle(previous);
         for (at, entry) in entries.iter().enumerate() {
             let senseless =
                 |what: String| format!("the journal of {run} does not make sense at fact {} of the record: {what}", at + 1);
-            match &mut folded {
-                Some(folded) => folded.apply(entry).map_err(|misfit| senseless(misfit.what))?,
-                None => folded = Some(self.start(run, entry).map_err(senseless)?),
+            match &mut standing {
+                Before::Kept(kept) => kept.run.apply(entry).map_err(|misfit| senseless(misfit.what))?,
+                Before::Nothing => standing = Before::Kept(Kept::new(self.start(run, entry).map_err(senseless)?)),
+                Before::Ended => {}
             }
             if let Event::AttemptEnded(ended) = &entry.event {
                 self.take_writes(seq, &ended.writes)?;
             }
         }
-        match folded {
-            Some(folded) if !matches!(folded.phase(), Phase::Ended(_)) => {
-                self.lane.open.insert(run, Open { run: folded, last: seq });
-            }
-            Some(_) | None => {}
-        }
+        self.runs.put(place, standing);
         Ok(())
     }
 
@@ -177,7 +189,7 @@ impl Checker {
                         .map_err(|what| format!("saga {saga} version {version}: {what}"))?;
                 }
                 TenantEvent::StateWritten { writes } => self.take_writes(seq, writes)?,
-                TenantEvent::PluginInstalled { .. } => {}
+                TenantEvent::PluginInstalled { .. } | TenantEvent::ResolversSet { .. } => {}
             }
         }
         Ok(())

@@ -5,7 +5,8 @@ mod body;
 mod chain;
 mod check;
 pub mod export;
+mod runs;
 
 pub use body::{Body, BodyError};
 pub use chain::{Break, Head, Sealed};
-pub use check::{Checker, Counts, ImpliedState};
+pub use check::{Checked, Checker, Counts, ImpliedState};

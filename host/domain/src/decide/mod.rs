@@ -3,11 +3,15 @@
 //! Orders are never stored; facts are. Where a decision is itself a fact (a retry is due then, a step is given up, the run goes backward),
 //! the order is to note it, and nothing else is ordered until it is noted.
 
+mod admit;
 mod backward;
 mod forward;
+mod waits;
+
+pub use admit::{Admission, REASON_LEN_MAX, Unfit, WHO_LEN_MAX, admit};
 
 use crate::definition::Policy;
-use crate::event::{AttemptEnded, AttemptRef, Direction, Ending, Event, Halt, Spent};
+use crate::event::{AttemptEnded, AttemptRef, Direction, Ending, Event, Halt, Outcome, Spent};
 use crate::id::StepIndex;
 use crate::payload::Payload;
 use crate::retry::Pause;
@@ -23,6 +27,8 @@ pub enum Command {
     Start(StartAttempt),
     /// Ask again at this instant, unless an attempt ends before.
     WaitUntil(Timestamp),
+    /// End this attempt now: destroy its instance first, then note how it ended. Ordered again until that is noted.
+    Fence(AttemptRef),
 }
 
 /// An attempt to run.
@@ -46,29 +52,52 @@ impl StartAttempt {
     }
 }
 
-/// What `run` does at `now`. Empty: nothing until an attempt ends, or for ever if the run has ended.
+/// What `run` does at `now`. Empty: nothing until an attempt ends or somebody demands something, or for ever if the run has ended.
 ///
 /// Either all commands are [`Command::Record`], to be noted and asked again; or none is.
 pub fn decide(run: &Run, now: Timestamp) -> Vec<Command> {
+    if matches!(run.phase(), Phase::Ended(_)) {
+        return Vec::new();
+    }
+    let lost = lost(run);
+    if !lost.is_empty() {
+        return lost;
+    }
     match run.phase() {
+        _ if run.wishes().kill => kill(run),
+        Phase::Forward => forward::decide(run, now),
+        Phase::Backward(_) => backward::decide(run, now),
         Phase::Ended(_) => Vec::new(),
-        Phase::Forward => or_else(lost(run), || forward::decide(run, now)),
-        Phase::Backward(_) => or_else(lost(run), || backward::decide(run, now)),
     }
 }
 
-fn or_else(commands: Vec<Command>, otherwise: impl FnOnce() -> Vec<Command>) -> Vec<Command> {
-    if commands.is_empty() { otherwise() } else { commands }
+/// The end of a run that nobody wants any more: what runs is ended, nothing is taken back.
+fn kill(run: &Run) -> Vec<Command> {
+    let running: Vec<Command> =
+        tracks(run).filter(|(_, state)| *state == TrackState::Running).map(|(a, _)| Command::Fence(a)).collect();
+    if running.is_empty() {
+        return vec![Command::Record(Event::Ended { outcome: Outcome::Killed, output: None, fault: None })];
+    }
+    running
+}
+
+/// The newest attempt of each step in each direction, and how it stands.
+fn tracks(run: &Run) -> impl Iterator<Item = (AttemptRef, TrackState)> {
+    let both = run.steps().flat_map(|(step, s)| [(step, Direction::Forward, s.forward), (step, Direction::Backward, s.backward)]);
+    both.map(|(step, direction, track)| (AttemptRef { step, direction, number: track.attempts }, track.state))
 }
 
 /// The ends of attempts that were running when a host went away. All the recovery there is.
 fn lost(run: &Run) -> Vec<Command> {
-    let tracks = run.steps().flat_map(|(step, s)| [(step, Direction::Forward, s.forward), (step, Direction::Backward, s.backward)]);
-    tracks
-        .filter(|(_, _, track)| track.state == TrackState::Interrupted)
-        .map(|(step, direction, track)| {
+    if run.caution() == Caution::None {
+        // Nothing was interrupted since an attempt last ended.
+        return Vec::new();
+    }
+    tracks(run)
+        .filter(|(_, state)| *state == TrackState::Interrupted)
+        .map(|(attempt, _)| {
             Command::Record(Event::AttemptEnded(Box::new(AttemptEnded {
-                attempt: AttemptRef { step, direction, number: track.attempts },
+                attempt,
                 ending: Ending::Halted { halt: Halt::Lost, message: "the host went away while it ran".to_owned() },
                 spent: Spent::default(),
                 log: Vec::new(),
@@ -80,20 +109,24 @@ fn lost(run: &Run) -> Vec<Command> {
 
 /// What follows a failed attempt: another one, or the end of trying.
 fn after_failure(run: &Run, step: StepIndex, direction: Direction, verdict: Verdict, policy: &Policy) -> Command {
-    let attempts = match direction {
-        Direction::Forward => run.step(step).forward.attempts,
-        Direction::Backward => run.step(step).backward.attempts,
+    let track = match direction {
+        Direction::Forward => run.step(step).forward,
+        Direction::Backward => run.step(step).backward,
     };
-    match verdict {
-        Verdict::Retryable { ended, not_before } if attempts < policy.retry.attempts => {
-            let wait = policy.retry.wait(&Pause { run: run.id(), step, direction, failed: attempts });
-            Command::Record(Event::RetryScheduled { step, direction, due: ended.plus(wait).max(not_before) })
+    if let Verdict::Retryable { ended, not_before } = verdict
+        && policy.retry.attempts.is_none_or(|attempts| track.counted < attempts)
+    {
+        let wait = policy.retry.wait(&Pause { run: run.id(), step, direction, failed: track.counted });
+        let due = ended.plus(wait).max(not_before);
+        let end = policy.retry.total.zip(track.since).map(|(total, since)| since.plus(total));
+        if end.is_none_or(|end| due <= end) {
+            return Command::Record(Event::RetryScheduled { step, direction, due });
         }
-        Verdict::Retryable { .. } | Verdict::Final => Command::Record(match direction {
-            Direction::Forward => Event::StepFailed { step, fault: None },
-            Direction::Backward => Event::CompensationFailed { step },
-        }),
     }
+    Command::Record(match direction {
+        Direction::Forward => Event::StepFailed { step, fault: None },
+        Direction::Backward => Event::CompensationFailed { step },
+    })
 }
 
 /// The earliest of the instants at which something is to be done.

@@ -1,6 +1,7 @@
 //! Checks a definition against the plugins that it uses: do the handlers exist, can they be compensated, can the input fit.
 
-use super::{Definition, Mistakes, Step};
+use super::reading::listed;
+use super::{Definition, Mistakes, Uses};
 use crate::expression::Mapping;
 use crate::id::PluginName;
 use crate::plugin::{Handler, Manifest};
@@ -13,48 +14,40 @@ use std::collections::BTreeMap;
 pub fn check_handlers(definition: &Definition, plugins: &BTreeMap<PluginName, Manifest>) -> Mistakes {
     let mut mistakes = Mistakes::default();
     for (at, step) in definition.steps.iter().enumerate() {
-        let uses = format!("steps[{at}].uses");
-        let Some(manifest) = plugins.get(&step.uses.plugin) else {
+        let Some(used) = step.uses() else { continue };
+        let name = &used.handler;
+        let place = format!("steps[{at}].uses");
+        let Some(manifest) = plugins.get(&name.plugin) else {
             let known: Vec<_> = plugins.keys().map(PluginName::as_str).collect();
-            mistakes.add(&uses, format!("plugin `{}` is not installed; installed: {}", step.uses.plugin, listed(&known)));
+            mistakes.add(&place, format!("plugin `{}` is not installed; installed: {}", name.plugin, listed(&known)));
             continue;
         };
-        let Some(handler) = manifest.handler(&step.uses.handler) else {
+        let Some(handler) = manifest.handler(&name.handler) else {
             let known: Vec<_> = manifest.handlers.iter().map(|h| h.name.as_str()).collect();
-            mistakes.add(
-                &uses,
-                format!("plugin `{}` has no handler `{}`; it has: {}", step.uses.plugin, step.uses.handler, listed(&known)),
-            );
+            mistakes.add(&place, format!("plugin `{}` has no handler `{}`; it has: {}", name.plugin, name.handler, listed(&known)));
             continue;
         };
-        if !handler.compensates && step.backward.is_some() {
-            mistakes.add(
-                &uses,
-                format!("`{}` cannot be compensated: say so with `compensate: none`, or use another handler", step.uses),
-            );
+        if !handler.compensates && used.backward.is_some() {
+            mistakes.add(&place, format!("`{name}` cannot be compensated: say so with `compensate: none`, or use another handler"));
         }
-        check_fields(&mut mistakes, &format!("steps[{at}].input"), step, handler);
+        check_fields(&mut mistakes, &format!("steps[{at}].input"), used, handler);
     }
     mistakes
 }
 
-fn listed(names: &[&str]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
 /// Required fields that are missing, and fields that a closed schema does not know.
-fn check_fields(mistakes: &mut Mistakes, path: &str, step: &Step, handler: &Handler) {
-    let (Some(fields), Some(schema)) = (step.input.as_ref().and_then(Mapping::fields), &handler.input) else { return };
+fn check_fields(mistakes: &mut Mistakes, path: &str, used: &Uses, handler: &Handler) {
+    let (Some(fields), Some(schema)) = (used.input.as_ref().and_then(Mapping::fields), &handler.input) else { return };
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     for name in required.filter(|name| !fields.contains(name)) {
-        mistakes.add(path, format!("has no field `{name}`, which `{}` requires", step.uses));
+        mistakes.add(path, format!("has no field `{name}`, which `{}` requires", used.handler));
     }
     let known = schema.get("properties").and_then(Value::as_object);
     let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
     if let Some(known) = known.filter(|_| closed) {
         for name in fields.iter().filter(|name| !known.contains_key(**name)) {
             let names: Vec<_> = known.keys().map(String::as_str).collect();
-            mistakes.add(&format!("{path}.{name}"), format!("is not a field of `{}`; it has: {}", step.uses, listed(&names)));
+            mistakes.add(&format!("{path}.{name}"), format!("is not a field of `{}`; it has: {}", used.handler, listed(&names)));
         }
     }
 }

@@ -95,6 +95,11 @@ impl Mistakes {
     }
 }
 
+/// The names with commas between them, `none` if there are none.
+pub(super) fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
 /// `path.name`, or `name` at the top.
 pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }

@@ -12,7 +12,11 @@ const DEPTH_MAX: usize = 32;
 /// A compiled mapping. A string that is `${…}` and nothing else becomes the expression's value; inside a longer string the value
 /// is written into the text. `$${` stands for `${` itself.
 #[derive(Debug)]
-pub struct Mapping(Node);
+pub struct Mapping {
+    node: Node,
+    /// The ids of steps whose output it asks for, each once.
+    names: Vec<String>,
+}
 
 #[derive(Debug)]
 enum Node {
@@ -47,7 +51,13 @@ impl Mapping {
     /// Compiles `value`. Every mistake goes to `mistake` with its path below the mapping (`.lines[0].sku`); what could be compiled is
     /// in the result.
     pub fn new(value: &Value, mistake: &mut dyn FnMut(&str, MappingError)) -> Self {
-        Self(node(value, &mut String::new(), 0, mistake))
+        let node = node(value, &mut String::new(), 0, mistake);
+        let mut found = Vec::new();
+        steps(&node, &mut String::new(), &mut found);
+        let mut names: Vec<String> = found.into_iter().map(|(_, name)| name.to_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self { node, names }
     }
 
     /// The payload that it makes of `scope`.
@@ -55,7 +65,7 @@ impl Mapping {
     /// # Errors
     /// A fault with code `mapping_failed`.
     pub fn evaluate(&self, scope: &Scope) -> Result<Payload, Fault> {
-        let payload = Payload::from(&evaluate(&self.0, scope)?);
+        let payload = Payload::from(&evaluate(&self.node, scope)?);
         if payload.len() > PAYLOAD_LEN_MAX {
             return Err(failed(&format!("the result has {} bytes: {PAYLOAD_LEN_MAX} are allowed", payload.len())));
         }
@@ -65,13 +75,23 @@ impl Mapping {
     /// The ids of steps whose output it asks for, each with the path below the mapping.
     pub fn steps(&self) -> Vec<(String, &str)> {
         let mut found = Vec::new();
-        steps(&self.0, &mut String::new(), &mut found);
+        steps(&self.node, &mut String::new(), &mut found);
         found
+    }
+
+    /// The ids of steps whose output it asks for, each once.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Whether it is one expression and nothing else.
+    pub fn is_expression(&self) -> bool {
+        matches!(self.node, Node::Expression(_))
     }
 
     /// The names of its fields, if it is an object whose fields are known before it runs.
     pub fn fields(&self) -> Option<Vec<&str>> {
-        match &self.0 {
+        match &self.node {
             Node::Object(fields) => Some(fields.iter().map(|(name, _)| name.as_str()).collect()),
             Node::Constant(Value::Object(fields)) => Some(fields.keys().map(String::as_str).collect()),
             Node::Constant(_) | Node::List(_) | Node::Expression(_) | Node::Text(_) => None,

@@ -1,12 +1,15 @@
 //! What an attempt did outside the host.
 
+use crate::event::{AttemptRef, Direction};
 use crate::payload::Payload;
 use crate::time::Timestamp;
 
 /// A request that an attempt sent, or was about to send when it was last heard of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// Which attempt of the step's forward direction.
+    /// Of an attempt forward or of a compensation.
+    pub direction: Direction,
+    /// Which attempt in that direction.
     pub attempt: u32,
     /// Which request of that attempt, from 1.
     pub call: u32,
@@ -23,6 +26,11 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// Whether this attempt sent it.
+    pub fn is_of(&self, attempt: AttemptRef) -> bool {
+        self.direction == attempt.direction && self.attempt == attempt.number
+    }
+
     /// Whether it can have changed anything.
     pub fn raises_doubt(&self) -> bool {
         !is_safe(&self.method)

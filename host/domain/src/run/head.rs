@@ -16,6 +16,10 @@ pub enum RunStatus {
     Compensating,
     /// At its outcome.
     Ended(Outcome),
+    /// Going forward, and all that is live waits.
+    Waiting,
+    /// Standing still until somebody has it go on.
+    Paused,
 }
 
 impl RunStatus {
@@ -25,6 +29,8 @@ impl RunStatus {
             Self::Running => "running",
             Self::Compensating => "compensating",
             Self::Ended(outcome) => outcome.word(),
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
         }
     }
 }
@@ -44,6 +50,8 @@ pub struct RunHead {
     pub started: Timestamp,
     /// When it reached its outcome.
     pub ended: Option<Timestamp>,
-    /// While open: nothing is to be done before this instant unless something comes in.
+    /// While open: nothing is to be done before this instant unless something comes in. None: now.
     pub due: Option<Timestamp>,
+    /// How many of its steps wait for a person.
+    pub dead_letters: u32,
 }

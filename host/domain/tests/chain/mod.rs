@@ -1,25 +1,18 @@
-//! A chain as a host would have written it: runs driven by `decide` through every kind of ending, cut into records, mixed with one
+//! A chain as a host would have written it: runs through every kind of ending and beyond, cut into records, mixed with one
 //! another. Apart, because several tests need one that is right before they make it wrong.
 
-use amends_domain::audit::export::{Exporter, Flaw, LaneReport, Verifier};
+pub(super) mod drive;
+pub(super) mod told;
+
+use amends_domain::audit::export::{Exporter, Flaw, LaneReport, Verdict, Verifier};
 use amends_domain::audit::{Body, Head};
-use amends_domain::decide::{Command, StartAttempt, decide};
-use amends_domain::definition::{Definition, read};
 use amends_domain::digest::Digest;
-use amends_domain::event::{
-    AttemptEnded, Direction, Ending, Entry, Event, Failure, Fault, Halt, LogLevel, LogLine, Outcome, Spent, Started, TenantEntry,
-    TenantEvent, Write,
-};
+use amends_domain::event::{Entry, Event, Resolvers, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane, RunId, TenantId};
 use amends_domain::payload::Payload;
-use amends_domain::run::{Phase, Run};
-use amends_domain::time::{Span, Timestamp};
-use std::sync::Arc;
-
-const DOCUMENT: &str = r#"{"saga":"order","deadline":"1h","defaults":{"retry":{"attempts":2}},"output":{"id":"${steps.ship.output.id}"},
-"steps":[{"id":"log","uses":"orders/log","compensate":"none"},{"id":"reserve","uses":"orders/reserve"},{"id":"ship","uses":"orders/ship"}]}"#;
-
-const BORN: u64 = 1_764_000_000_000;
+use amends_domain::time::Timestamp;
+use drive::{BORN, Saga};
+use told::{by_chance, told};
 
 /// A lane and what its records say.
 pub(super) struct LaneBodies {
@@ -27,41 +20,6 @@ pub(super) struct LaneBodies {
     pub(super) lane: Lane,
     pub(super) bodies: Vec<Body>,
 }
-
-/// How an attempt goes.
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    Ok,
-    /// After a request that was answered.
-    OkSent,
-    Failed(Failure),
-    /// The guest asks for more patience than the run's deadline has.
-    FailedPatiently,
-    Halted(Halt),
-    /// After a request that nobody answered.
-    HaltedSent(Halt),
-    /// The host dies.
-    Lost,
-    /// An operator ends the run.
-    Killed,
-}
-
-const FATES: &[Fate] = &[
-    Fate::Ok,
-    Fate::OkSent,
-    Fate::Ok,
-    Fate::OkSent,
-    Fate::Failed(Failure::Rejected),
-    Fate::Failed(Failure::Unavailable),
-    Fate::Failed(Failure::Uncertain),
-    Fate::Halted(Halt::Trap),
-    Fate::Halted(Halt::OutOfFuel),
-    Fate::Halted(Halt::Timeout),
-    Fate::Halted(Halt::OutOfMemory),
-    Fate::Halted(Halt::Oversized),
-    Fate::HaltedSent(Halt::Trap),
-    Fate::Lost,
-];
 
 /// Numbers that look random: `SplitMix64` (Steele, Lea & Flood 2014).
 pub(super) struct Dice(pub(super) u64);
@@ -85,9 +43,8 @@ pub(super) fn lanes(seed: u64, runs: u64) -> Vec<LaneBodies> {
     for (tenant, lane) in [(acme, Lane(0)), (local.clone(), Lane(0)), (local, Lane(1))] {
         let mut journals = told(u128::from(lane.0) << 64);
         for n in 0..runs {
-            let mut script = std::iter::repeat_with(|| FATES[dice.roll(FATES.len())]).take(40).collect::<Vec<_>>().into_iter();
             let run = RunId::from_parts(BORN + n, [u8::try_from(lane.0).expect("few lanes"); 10]);
-            journals.push((run, drive(run, || script.next().unwrap_or(Fate::Ok))));
+            journals.push(by_chance(&mut dice, run));
         }
         let own = if lane == Lane(0) { own_facts() } else { Vec::new() };
         lanes.push(LaneBodies { tenant, lane, bodies: mix(&mut dice, own, journals) });
@@ -117,131 +74,45 @@ pub(super) fn export(lanes: &[LaneBodies]) -> Vec<u8> {
 /// Checks a whole file.
 pub(super) fn verify(file: &[u8]) -> Result<Vec<LaneReport>, Flaw> {
     let mut verifier = Verifier::default();
-    let mut reports = Vec::new();
-    for line in file.split_inclusive(|byte| *byte == b'\n') {
-        reports.extend(verifier.line(line)?);
+    loop {
+        let lines = file.split_inclusive(|byte| *byte == b'\n');
+        let _: Option<&[u8]> = lines.into_iter().find(|line| verifier.line(line).is_break());
+        match verifier.end() {
+            Verdict::Right(reports) => return Ok(reports),
+            Verdict::Wrong { flaw, .. } => return Err(*flaw),
+            Verdict::Again(again) => verifier = *again,
+        }
     }
-    verifier.end()?;
-    Ok(reports)
 }
 
-/// Runs that between them have every kind of fact.
-fn told(first: u128) -> Vec<(RunId, Vec<Entry>)> {
-    use Fate::{Failed, FailedPatiently, HaltedSent, Killed, Lost, Ok, OkSent};
-    let scripts: [&[Fate]; 5] = [
-        &[Ok, OkSent, Ok],
-        &[Ok, Failed(Failure::Unavailable), OkSent, Failed(Failure::Rejected)],
-        &[Ok, OkSent, HaltedSent(Halt::Timeout), Lost, Failed(Failure::Rejected)],
-        &[Ok, FailedPatiently],
-        &[Ok, Killed],
-    ];
-    let runs = (first..).map(RunId).zip(scripts);
-    runs.map(|(run, script)| {
-        let mut script = script.iter().copied();
-        (run, drive(run, || script.next().unwrap_or(Ok)))
-    })
-    .collect()
-}
-
-fn own_facts() -> Vec<TenantEvent> {
-    let definition = definition();
+/// What is the tenant's own: in each list what is in one record. The first two come before every run.
+fn own_facts() -> Vec<Vec<TenantEvent>> {
     let plugin = "orders".parse().expect("a name");
     let write = |key: &str, value| Write { key: key.into(), version: 0, value };
+    let set = |resolvers| TenantEvent::ResolversSet { resolvers, by: "ada".into() };
     vec![
-        TenantEvent::PluginInstalled { plugin, component: Digest::of(b"orders"), size: 4711 },
-        TenantEvent::SagaApplied {
-            saga: definition.saga.clone(),
-            version: 1,
-            definition: definition.digest,
-            document: definition.document.clone(),
-        },
-        TenantEvent::StateWritten { writes: vec![write("by-hand", Some(Payload::from("not JSON\u{7}"))), write("stock", None)] },
-        TenantEvent::StateWritten { writes: vec![write("by-hand", Some(Payload::from(vec![0xff, 0x00])))] },
+        vec![TenantEvent::PluginInstalled { plugin, component: Digest::of(b"orders"), size: 4711 }],
+        vec![applied(Saga::Order), applied(Saga::Approval)],
+        vec![TenantEvent::StateWritten {
+            writes: vec![write("by-hand", Some(Payload::from("not JSON\u{7}"))), write("stock", None)],
+        }],
+        vec![TenantEvent::StateWritten { writes: vec![write("by-hand", Some(Payload::from(vec![0xff, 0x00])))] }],
+        vec![set(Resolvers::Two)],
+        vec![set(Resolvers::One)],
     ]
 }
 
-fn definition() -> Arc<Definition> {
-    Arc::new(read(DOCUMENT).expect("a definition"))
+fn applied(saga: Saga) -> TenantEvent {
+    let definition = saga.definition();
+    let document = definition.document.clone();
+    TenantEvent::SagaApplied { saga: definition.saga.clone(), version: 1, definition: definition.digest, document }
 }
 
-/// The journal of one run.
-fn drive(run: RunId, mut fate: impl FnMut() -> Fate) -> Vec<Entry> {
-    let definition = definition();
-    let mut now = Timestamp(BORN);
-    let started = Started {
-        saga: definition.saga.clone(),
-        version: 1,
-        definition: definition.digest,
-        components: vec![("orders".parse().expect("a name"), Digest::of(b"orders"))],
-        input: Payload::from(r#"{"sku":"ä/1","quantity":1.50,"nested":[{"a":null},true]}"#),
-        key: Some(format!("key of {run}")),
-    };
-    let mut journal = vec![Entry { at: now, event: Event::Started(Box::new(started)) }];
-    let mut folded = Run::of_journal(run, definition, &journal).expect("a start");
-    while !matches!(folded.phase(), Phase::Ended(_)) {
-        let commands = decide(&folded, now);
-        let idle = commands.len() == 1;
-        for command in commands {
-            let events = match command {
-                Command::Record(event) => vec![event],
-                Command::Start(start) => attempt(&start, fate()),
-                Command::WaitUntil(until) => {
-                    now = if idle { until } else { now };
-                    Vec::new()
-                }
-            };
-            for event in events {
-                now = now.plus(Span(3));
-                let entry = Entry { at: now, event };
-                folded.apply(&entry).expect("what was decided fits");
-                journal.push(entry);
-            }
-        }
-    }
-    journal
-}
-
-/// The facts of an attempt.
-fn attempt(start: &StartAttempt, fate: Fate) -> Vec<Event> {
-    let attempt = start.attempt;
-    let intent = Event::EffectIntended { attempt, call: 1, method: "POST".into(), target: "https://example.com/a?b=\"c\"".into() };
-    let answered = Event::EffectAnswered { attempt, call: 1, status: 201, response: Some(Payload::from("<html>")) };
-    let failed = |failure, retry_after| Ending::Failed { failure, fault: Fault::new("code", "why \u{1f600}"), retry_after };
-    let ok = || match attempt.direction {
-        Direction::Forward => Ending::Ok { output: Payload::from(r#"{"id":"s-1"}"#) },
-        Direction::Backward => Ending::Ok { output: Payload::default() },
-    };
-    let (between, ending) = match fate {
-        Fate::Ok => (vec![], ok()),
-        Fate::OkSent => (vec![intent, answered], ok()),
-        Fate::Failed(failure) => (vec![], failed(failure, None)),
-        Fate::FailedPatiently => (vec![], failed(Failure::Unavailable, Some(Span(7_200_000)))),
-        Fate::Halted(halt) => (vec![], Ending::Halted { halt, message: "limit 1, found 2".into() }),
-        Fate::HaltedSent(halt) => (vec![intent], Ending::Halted { halt, message: String::new() }),
-        Fate::Lost => return vec![start.event(), intent, Event::Adopted],
-        Fate::Killed => return vec![start.event(), Event::Ended { outcome: Outcome::Killed, output: None, fault: None }],
-    };
-    let writes = match &ending {
-        Ending::Ok { .. } => vec![
-            Write { key: "stock".into(), version: 0, value: Some(Payload::from("41")) },
-            Write { key: format!("step-{}", attempt.step.0), version: 0, value: None },
-        ],
-        Ending::Failed { .. } | Ending::Halted { .. } => Vec::new(),
-    };
-    let log = vec![LogLine { level: LogLevel::Info, message: "a line".into() }];
-    let spent = Spent { fuel: 1234, micros: 56, conflicts: 0 };
-    let ended = Event::AttemptEnded(Box::new(AttemptEnded { attempt, ending, spent, log, writes }));
-    [vec![start.event()], between, vec![ended]].concat()
-}
-
-/// Cuts the journals into records and mixes them with the tenant's own, the first two of which come first. The last run stays open.
-fn mix(dice: &mut Dice, own: Vec<TenantEvent>, mut journals: Vec<(RunId, Vec<Entry>)>) -> Vec<Body> {
-    let own_body = |event| Body::Tenant { entries: vec![TenantEntry { at: Timestamp(BORN), event }] };
-    let mut own = own.into_iter();
-    let mut bodies: Vec<Body> = own.by_ref().take(2).map(own_body).collect();
-    if let Some((_, last)) = journals.last_mut() {
-        last.truncate(4);
-    }
+/// Cuts the journals into records and mixes them with the tenant's own, the first two of which come first.
+fn mix(dice: &mut Dice, own: Vec<Vec<TenantEvent>>, mut journals: Vec<(RunId, Vec<Entry>)>) -> Vec<Body> {
+    let entry = |event| TenantEntry { at: Timestamp(BORN), event };
+    let mut own = own.into_iter().map(|events| Body::Tenant { entries: events.into_iter().map(entry).collect() });
+    let mut bodies: Vec<Body> = own.by_ref().take(2).collect();
     let mut previous = vec![0; journals.len()];
     let mut left: Vec<usize> = (0..journals.len()).collect();
     while !left.is_empty() {
@@ -255,10 +126,10 @@ fn mix(dice: &mut Dice, own: Vec<TenantEvent>, mut journals: Vec<(RunId, Vec<Ent
             left.swap_remove(pick);
         }
         if dice.roll(10) == 0 {
-            bodies.extend(own.next().map(own_body));
+            bodies.extend(own.next());
         }
     }
-    bodies.extend(own.map(own_body));
+    bodies.extend(own);
     bodies
 }
 
@@ -277,7 +148,9 @@ fn number_writes(lanes: &mut [LaneBodies]) {
             Body::Tenant { entries } => {
                 let written = entries.iter_mut().filter_map(|entry| match &mut entry.event {
                     TenantEvent::StateWritten { writes } => Some(writes),
-                    TenantEvent::SagaApplied { .. } | TenantEvent::PluginInstalled { .. } => None,
+                    TenantEvent::SagaApplied { .. } | TenantEvent::PluginInstalled { .. } | TenantEvent::ResolversSet { .. } => {
+                        None
+                    }
                 });
                 written.flatten().collect()
             }

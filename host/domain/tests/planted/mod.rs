@@ -1,83 +1,64 @@
-//! Wrong policies, each as a change to what is decided. A rule whose breach nobody finds is not proved.
+//! Wrong rules, each as a change to what is decided, admitted or kept, with the rule that finds it. A rule whose breach nobody finds is
+//! not proved.
 
-use super::Bug;
-use amends_domain::decide::Command;
-use amends_domain::event::{AttemptRef, Direction, Ending, Event, Omission, Outcome};
+mod backward;
+mod forward;
+mod people;
+
+use crate::world::{Core, Rule, Verdict};
+use amends_domain::decide::{Admission, Command, StartAttempt};
+use amends_domain::event::{AttemptEnded, AttemptRef, Author, Demand, Demanded, Direction, Ending, Entry, Event};
 use amends_domain::id::StepIndex;
-use amends_domain::run::{Caution, Phase, Run, TrackState};
+use amends_domain::payload::Payload;
+use amends_domain::run::{Caution, Phase, Run, StepRun, TrackState};
+use amends_domain::time::Timestamp;
 
-/// All of them, by name.
-pub(super) const BUGS: &[(&str, Bug)] = &[
-    ("a later rejection takes doubt back", |run, commands| forget(run, commands, |step| step.doubt && last_was_final(step))),
-    ("an exhausted step in doubt is called clean", |run, commands| forget(run, commands, |step| step.doubt)),
-    ("a completed step is not taken back", |run, commands| forget(run, commands, |step| step.forward.state == TrackState::Done)),
-    ("a failed step is retried without end", |run, commands| {
-        rewrite(commands, |event| match event {
-            Event::StepFailed { step, .. } if matches!(run.step(step).forward.state, TrackState::Undecided(_)) => {
-                Event::RetryScheduled { step, direction: Direction::Forward, due: run.started_at() }
-            }
-            other => other,
-        })
-    }),
-    ("a lost attempt does not count", |run, commands| {
-        // The attempt after a crash takes the number of the lost one.
-        let adopted = run.caution() == Caution::DurableStarts;
-        map_starts(commands, |mut start| {
-            start.attempt.number -= u32::from(adopted && start.attempt.number > 1);
-            start
-        })
-    }),
-    ("starts after a crash are not made durable first", |_, commands| {
-        map_starts(commands, |mut start| {
-            start.caution = Caution::None;
-            start
-        })
-    }),
-    ("the run goes on forward after a step failed", |run, commands| {
-        let next = run.steps().find(|(_, step)| step.forward.state == TrackState::Idle).map(|(index, _)| index);
-        commands.into_iter().map(|command| onward(command, next)).collect()
-    }),
-    ("compensation in the order of the steps", |run, commands| {
-        let first = run.steps().find(|(_, step)| !step.is_settled() && step.may_have_effects()).map(|(index, _)| index);
-        map_starts(commands, |mut start| {
-            if let (Direction::Backward, Some(first)) = (start.attempt.direction, first) {
-                start.attempt = AttemptRef { step: first, number: run.step(first).backward.attempts + 1, ..start.attempt };
-            }
-            start
-        })
-    }),
-    ("a failed compensation is called compensated", |_, commands| {
-        rewrite(commands, |event| match event {
-            Event::Ended { outcome: Outcome::Stuck, output, fault } => {
-                Event::Ended { outcome: Outcome::Compensated, output, fault }
-            }
-            other => other,
-        })
-    }),
-    ("a run that was taken back is called succeeded", |_, commands| {
-        rewrite(commands, |event| match event {
-            Event::Ended { outcome: Outcome::Compensated, output, fault } => {
-                Event::Ended { outcome: Outcome::Succeeded, output, fault }
-            }
-            other => other,
-        })
-    }),
-    ("a clean step is taken back", |run, commands| commands.into_iter().map(|command| take_back_clean(run, command)).collect()),
-    ("an interrupted attempt is called ok", |_, commands| {
-        rewrite(commands, |event| match event {
-            Event::AttemptEnded(mut ended) => {
-                ended.ending = Ending::Ok { output: amends_domain::payload::Payload::default() };
-                Event::AttemptEnded(ended)
-            }
-            other => other,
-        })
-    }),
-    ("nothing follows a failure", |run, commands| if matches!(run.phase(), Phase::Backward(_)) { Vec::new() } else { commands }),
-];
-
-fn last_was_final(step: &amends_domain::run::StepRun) -> bool {
-    step.forward.attempts == super::ATTEMPTS
+/// One wrong rule.
+pub(super) struct Plant {
+    pub(super) name: &'static str,
+    /// The name of a graph in which it does harm.
+    pub(super) graph: &'static str,
+    /// The rule that finds it.
+    pub(super) rule: Rule,
+    pub(super) core: Core,
 }
+
+/// All of them.
+pub(super) fn all() -> Vec<Plant> {
+    [forward::plants(), backward::plants(), people::plants(), kept()].into_iter().flatten().collect()
+}
+
+type Decided = fn(&Run, Timestamp, Vec<Command>) -> Vec<Command>;
+
+fn decided(name: &'static str, graph: &'static str, rule: Rule, decided: Decided) -> Plant {
+    Plant { name, graph, rule, core: Core { decided, ..Core::RIGHT } }
+}
+
+fn admitted(
+    name: &'static str,
+    graph: &'static str,
+    rule: Rule,
+    admitted: fn(&Run, &Demand, &Author, Verdict) -> Verdict,
+) -> Plant {
+    Plant { name, graph, rule, core: Core { admitted, ..Core::RIGHT } }
+}
+
+/// A journal that does not hold what happened.
+fn kept() -> Vec<Plant> {
+    let kept = |name, kept: fn(Entry) -> Entry| Plant { name, graph: ROW, rule: Rule::Replay, core: Core { kept, ..Core::RIGHT } };
+    vec![
+        kept("the journal rounds instants", |entry| Entry { at: Timestamp(entry.at.0 + 1), ..entry }),
+        kept("the journal leaves answers out", |entry| match entry.event {
+            Event::AttemptEnded(ended) if matches!(ended.ending, Ending::Ok { .. }) => {
+                let ending = Ending::Ok { output: Payload::default() };
+                Entry { event: Event::AttemptEnded(Box::new(AttemptEnded { ending, ..*ended })), ..entry }
+            }
+            _ => entry,
+        }),
+    ]
+}
+
+const ROW: &str = "row: reverse, halt, a crash";
 
 fn rewrite(commands: Vec<Command>, change: impl Fn(Event) -> Event) -> Vec<Command> {
     let changed = commands.into_iter().map(|command| match command {
@@ -87,54 +68,61 @@ fn rewrite(commands: Vec<Command>, change: impl Fn(Event) -> Event) -> Vec<Comma
     changed.collect()
 }
 
-fn map_starts(
-    commands: Vec<Command>,
-    change: impl Fn(amends_domain::decide::StartAttempt) -> amends_domain::decide::StartAttempt,
-) -> Vec<Command> {
+fn map_starts(commands: Vec<Command>, change: impl Fn(StartAttempt) -> Command) -> Vec<Command> {
     let changed = commands.into_iter().map(|command| match command {
-        Command::Start(start) => Command::Start(change(start)),
+        Command::Start(start) => change(start),
         other => other,
     });
     changed.collect()
 }
 
-/// Leaves out the compensation of steps that `forgets` picks, as if they were proven clean.
-fn forget(run: &Run, commands: Vec<Command>, forgets: impl Fn(&amends_domain::run::StepRun) -> bool) -> Vec<Command> {
-    let changed = commands.into_iter().map(|command| match command {
-        Command::Start(start)
-            if start.attempt.direction == Direction::Backward
-                && start.attempt.number == 1
-                && forgets(run.step(start.attempt.step)) =>
-        {
-            Command::Record(Event::CompensationOmitted { step: start.attempt.step, reason: Omission::ProvenClean })
-        }
-        other => other,
-    });
-    changed.collect()
-}
-
-fn onward(command: Command, next: Option<StepIndex>) -> Command {
-    match (command, next) {
-        (Command::Record(Event::CompensationStarted { .. }), Some(step)) => Command::Start(amends_domain::decide::StartAttempt {
-            attempt: AttemptRef { step, direction: Direction::Forward, number: 1 },
-            input: amends_domain::payload::Payload::default(),
-            output: None,
-            caution: Caution::None,
-        }),
-        (command, _) => command,
+/// What else is decided where `is_it` finds the fact that the rules decide.
+fn instead(commands: Vec<Command>, is_it: impl Fn(&Event) -> bool, other: impl FnOnce() -> Option<Command>) -> Vec<Command> {
+    let found = commands.iter().any(|command| matches!(command, Command::Record(event) if is_it(event)));
+    match found.then(other).flatten() {
+        Some(other) => vec![other],
+        None => commands,
     }
 }
 
-fn take_back_clean(run: &Run, command: Command) -> Command {
-    match command {
-        Command::Record(Event::CompensationOmitted { step, reason: Omission::ProvenClean }) => {
-            Command::Start(amends_domain::decide::StartAttempt {
-                attempt: AttemptRef { step, direction: Direction::Backward, number: run.step(step).backward.attempts + 1 },
-                input: amends_domain::payload::Payload::default(),
-                output: None,
-                caution: Caution::None,
-            })
-        }
-        command => command,
+/// Leaves out facts that `is_it` finds.
+fn without(commands: Vec<Command>, is_it: impl Fn(&Event) -> bool) -> Vec<Command> {
+    commands.into_iter().filter(|command| !matches!(command, Command::Record(event) if is_it(event))).collect()
+}
+
+/// What is decided where the rules decide to do nothing, or to wait.
+fn at_rest(commands: Vec<Command>, other: impl FnOnce() -> Option<Command>) -> Vec<Command> {
+    let rests = commands.iter().all(|command| matches!(command, Command::WaitUntil(_)));
+    match rests.then(other).flatten() {
+        Some(other) => vec![other],
+        None => commands,
     }
+}
+
+/// The next attempt of a step.
+fn start(run: &Run, step: StepIndex, direction: Direction) -> Command {
+    let track = match direction {
+        Direction::Forward => run.step(step).forward,
+        Direction::Backward => run.step(step).backward,
+    };
+    let attempt = AttemptRef { step, direction, number: track.attempts + 1 };
+    Command::Start(StartAttempt { attempt, input: Payload::from("{}"), output: None, caution: Caution::None })
+}
+
+/// The first step that `is_it` picks.
+fn find(run: &Run, is_it: impl Fn(&StepRun) -> bool) -> Option<StepIndex> {
+    run.steps().find(|(_, step)| is_it(step)).map(|(index, _)| index)
+}
+
+fn is_backward(run: &Run) -> bool {
+    matches!(run.phase(), Phase::Backward(_))
+}
+
+fn is_ready_to_go_back(step: &StepRun) -> bool {
+    step.backward.state == TrackState::Idle && step.omitted.is_none() && step.may_have_effects()
+}
+
+/// As if it fitted.
+fn note(demand: &Demand, by: &Author) -> Admission {
+    Admission::Note(Event::Demanded(Box::new(Demanded { demand: demand.clone(), by: by.clone() })))
 }

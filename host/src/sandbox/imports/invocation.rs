@@ -1,9 +1,9 @@
 //! Who is asking, for what, and how much is left.
 
 use super::charge;
+use crate::sandbox::access::Context;
 use crate::sandbox::attempt::Attempt;
 use crate::sandbox::bindings;
-use crate::sandbox::call::Context;
 use amends_domain::payload::Payload;
 use amends_domain::run::Effect;
 use amends_domain::time::Span;

@@ -5,27 +5,50 @@
 //! instruction, a host call would be one.
 
 mod invocation;
-pub(super) mod log;
+mod log;
+pub(super) mod outside;
 mod secrets;
-pub(super) mod state;
+mod state;
 
 use super::attempt::Attempt;
+use outside::Outside;
+use std::sync::Arc;
 use wasmtime::component::Linker;
-use wasmtime::{StoreContextMut, Trap};
+use wasmtime::{Engine, StoreContextMut, Trap};
 
 /// Fuel of a host call, about its time in nanoseconds.
 const CALL_FUEL: u64 = 100;
 /// Bytes that move between guest and host for one unit of fuel.
 const BYTES_PER_FUEL: u64 = 8;
 
-/// Links all imports of the contract.
-pub(super) fn link(linker: &mut Linker<Attempt>) -> wasmtime::Result<()> {
-    // Types only, but components name the interface among their imports.
-    linker.instance("amends:saga/types@0.1.0")?;
-    invocation::link(&mut linker.instance("amends:saga/invocation@0.1.0")?)?;
-    log::link(&mut linker.instance("amends:saga/log@0.1.0")?)?;
-    state::link(&mut linker.instance("amends:saga/state@0.1.0")?)?;
-    secrets::link(&mut linker.instance("amends:saga/secrets@0.1.0")?)
+/// Types only, but components name the interface among their imports.
+const TYPES: &str = "amends:saga/types@0.1.0";
+const INVOCATION: &str = "amends:saga/invocation@0.1.0";
+const LOG: &str = "amends:saga/log@0.1.0";
+const STATE: &str = "amends:saga/state@0.1.0";
+const SECRETS: &str = "amends:saga/secrets@0.1.0";
+
+/// What components may import: the names, and what is behind them.
+pub(super) struct Imports {
+    /// One by one: nothing is offered by a prefix.
+    pub(super) names: Vec<&'static str>,
+    pub(super) linker: Linker<Attempt>,
+}
+
+/// All imports of the contract, and the world outside for tests if there is one.
+pub(super) fn imports(engine: &Engine, outside: Option<Arc<dyn Outside>>) -> wasmtime::Result<Imports> {
+    let mut names = vec![TYPES, INVOCATION, LOG, STATE, SECRETS];
+    let mut linker = Linker::new(engine);
+    linker.instance(TYPES)?;
+    invocation::link(&mut linker.instance(INVOCATION)?)?;
+    log::link(&mut linker.instance(LOG)?)?;
+    state::link(&mut linker.instance(STATE)?)?;
+    secrets::link(&mut linker.instance(SECRETS)?)?;
+    if let Some(outside) = outside {
+        names.push(outside::INTERFACE);
+        outside::link(&mut linker.instance(outside::INTERFACE)?, outside)?;
+    }
+    Ok(Imports { names, linker })
 }
 
 /// Takes the fuel of a host call that moves `len` bytes; out of fuel like the guest itself if there is not enough.

@@ -10,7 +10,7 @@ use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, 
 use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::Entry;
+use amends_domain::event::{Entry, Resolvers};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -20,7 +20,9 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tables::{COMPONENTS, DEFINITIONS, Ending, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RUNS, SAGAS, STATE, decode};
+use tables::{
+    COMPONENTS, DEAD_LETTERS, DEFINITIONS, Ending, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RESOLVERS, RUNS, SAGAS, STATE, decode,
+};
 
 /// The name of the data file in its directory.
 const FILE_NAME: &str = "amends.redb";
@@ -127,6 +129,22 @@ impl Store for RedbStore {
                 Ok(OpenRun { run, due: row.due })
             })
             .collect()
+    }
+
+    fn runs_with_dead_letters(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let Some(from) = after.map_or(Some(0), |run| run.0.checked_add(1)) else { return Ok(Vec::new()) };
+        let table = snapshot.table(DEAD_LETTERS)?;
+        let found = table.range((no, from)..=(no, u128::MAX))?.take(limit.min(PAGE_LEN_MAX));
+        found.map(|found| Ok(RunId(found?.0.value().1))).collect()
+    }
+
+    fn resolvers(&self, tenant: &TenantId) -> Result<Resolvers, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Resolvers::default()) };
+        let Some(row) = snapshot.table(RESOLVERS)?.get(no)? else { return Ok(Resolvers::default()) };
+        Ok(decode::<tables::ResolversRow>(row.value(), || format!("resolvers {tenant}"))?.0)
     }
 
     fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunHead>, StoreError> {

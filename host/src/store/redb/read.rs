@@ -1,7 +1,7 @@
 //! How a row is found and read in one snapshot of the file. Apart, so that the answers of the store read as what they answer.
 
 use super::super::{StoreError, Value};
-use super::tables::{LANES, LINK_LEN, LaneStored, RUNS, RunRow, StateRow, TENANTS, TenantRow, decode};
+use super::tables::{LANES, LINK_LEN, LaneStored, RUNS, RunRow, StateRow, TENANTS, TenantRow, decode, decode_run};
 use ::redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Value as Stored};
 use amends_domain::digest::Digest;
 use amends_domain::id::{Lane, RunId, TenantId};
@@ -62,7 +62,7 @@ pub(super) fn lane_row(bytes: &[u8], tenant: &TenantId, lane: Lane) -> Result<La
 }
 
 pub(super) fn run_row(bytes: &[u8], tenant: &TenantId, run: RunId) -> Result<RunRow, StoreError> {
-    decode(bytes, || format!("runs {tenant} {run}"))
+    decode_run(bytes, || format!("runs {tenant} {run}"))
 }
 
 pub(super) fn value(bytes: &[u8], tenant: &TenantId, key: &str) -> Result<Value, StoreError> {

@@ -5,6 +5,7 @@ use super::super::StoreError;
 use ::redb::TableDefinition;
 use amends_domain::audit::Head;
 use amends_domain::digest::Digest;
+use amends_domain::event::Resolvers;
 use amends_domain::id::RunId;
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -12,11 +13,14 @@ use amends_domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The format of the file as a whole: which tables there are.
-pub(super) const FILE_FORMAT: u32 = 1;
+/// The format of the file as a whole: which tables there are. 2 has `dead_letters` and `resolvers`.
+pub(super) const FILE_FORMAT: u32 = 2;
 
 /// The stored form of rows that this release writes; the first byte of every row.
 const ROW_FORMAT: u8 = 1;
+
+/// The stored form of [`RunRow`] that this release writes. 1 had no `dead_letters` at the end of the head.
+const RUN_ROW_FORMAT: u8 = 2;
 
 /// Bytes of a link, in front of the body in a record's row.
 pub(super) const LINK_LEN: usize = 32;
@@ -35,6 +39,10 @@ pub(super) const RECORDS: TableDefinition<(u32, u64), &[u8]> = TableDefinition::
 pub(super) const RUNS: TableDefinition<(u32, u128), &[u8]> = TableDefinition::new("runs");
 /// (tenant no, run) → [`OpenRow`].
 pub(super) const OPEN_RUNS: TableDefinition<(u32, u128), &[u8]> = TableDefinition::new("open_runs");
+/// (tenant no, run) → nothing: the runs in which a step waits for a person.
+pub(super) const DEAD_LETTERS: TableDefinition<(u32, u128), ()> = TableDefinition::new("dead_letters");
+/// tenant no → [`ResolversRow`]; without a row one person settles a dead letter.
+pub(super) const RESOLVERS: TableDefinition<u32, &[u8]> = TableDefinition::new("resolvers");
 /// (tenant no, key) → [`StateRow`].
 pub(super) const STATE: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("state");
 /// (tenant no, idempotency key) → [`KeyRow`].
@@ -104,20 +112,44 @@ pub(super) struct KeyRow {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct DigestRow(pub(super) Digest);
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ResolversRow(pub(super) Resolvers);
+
 /// The stored form of a row: a format byte, then postcard.
 pub(super) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
-    postcard::to_extend(row, vec![ROW_FORMAT]).expect("a vector takes all and every row has a stored form")
+    encode_as(ROW_FORMAT, row)
+}
+
+/// The stored form of a run's row.
+pub(super) fn encode_run(row: &RunRow) -> Vec<u8> {
+    encode_as(RUN_ROW_FORMAT, row)
+}
+
+fn encode_as<T: Serialize>(format: u8, row: &T) -> Vec<u8> {
+    postcard::to_extend(row, vec![format]).expect("a vector takes all and every row has a stored form")
 }
 
 /// Reads the stored form of a row; `place` names it if it is damaged.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], place: impl FnOnce() -> String) -> Result<T, StoreError> {
+    decode_as(ROW_FORMAT, bytes, place)
+}
+
+/// Reads the stored form of a run's row.
+pub(super) fn decode_run(bytes: &[u8], place: impl FnOnce() -> String) -> Result<RunRow, StoreError> {
+    match bytes.split_first() {
+        Some((&ROW_FORMAT, rest)) => decode_as(RUN_ROW_FORMAT, &[&[RUN_ROW_FORMAT], rest, &[0]].concat(), place),
+        Some(_) | None => decode_as(RUN_ROW_FORMAT, bytes, place),
+    }
+}
+
+fn decode_as<T: DeserializeOwned>(known: u8, bytes: &[u8], place: impl FnOnce() -> String) -> Result<T, StoreError> {
     let what = match bytes.split_first() {
-        Some((&ROW_FORMAT, rest)) => match postcard::take_from_bytes(rest) {
+        Some((format, rest)) if *format == known => match postcard::take_from_bytes(rest) {
             Ok((row, [])) => return Ok(row),
             Ok((_, left)) => format!("the row has {} bytes too many", left.len()),
             Err(error) => format!("the row does not decode: {error}"),
         },
-        Some((format, _)) => format!("the row has format {format}, this release reads format {ROW_FORMAT}"),
+        Some((format, _)) => format!("the row has format {format}, this release reads format {known}"),
         None => "the row is empty".to_owned(),
     };
     Err(StoreError::Damaged { place: place(), what })
@@ -170,7 +202,19 @@ mod tests {
             started: Timestamp(2),
             ended: Some(Timestamp(3)),
             due: None,
+            dead_letters: 0,
         };
-        check(&RunRow { lane: 0, last: 9, head }, &format!("010009017301{ab}020102010300"));
+        check(&ResolversRow(Resolvers::Two), "0101");
+        let row = RunRow { lane: 0, last: 9, head };
+        let read = |hex: &str| {
+            let bytes: Vec<u8> =
+                (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("two digits")).collect();
+            decode_run(&bytes, String::new).expect("a row of a known format")
+        };
+        let first = format!("0009017301{ab}0201020103");
+        assert_eq!(read(&format!("01{first}00")), row, "as the first format has it");
+        let stuck = RunRow { head: RunHead { dead_letters: 3, ..row.head.clone() }, ..row };
+        assert_eq!(read(&format!("02{first}0003")), stuck);
+        assert_eq!(decode_run(&encode_run(&stuck), String::new).expect("it reads as written"), stuck);
     }
 }

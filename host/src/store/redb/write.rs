@@ -5,13 +5,15 @@ use super::super::{Commit, LaneCommit, StoreError};
 use super::RedbStore;
 use super::read::{lane_row, tenant_row, value};
 use super::tables::{
-    COMPONENTS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, KEYS, KeyRow, LANES, LINK_LEN, LaneStored, META, NumberRow, OPEN_RUNS,
-    OpenRow, PLUGINS, RECORDS, RUNS, RunRow, SAGAS, STATE, StateRow, TENANTS, TenantRow, decode, encode,
+    COMPONENTS, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, KEYS, KeyRow, LANES, LINK_LEN, LaneStored, META,
+    NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS, STATE, StateRow, TENANTS,
+    TenantRow, decode, decode_run, encode, encode_run,
 };
 use ::redb::{Durability, ReadableTable, WriteTransaction};
 use amends_domain::audit::Head;
-use amends_domain::event::Write;
-use amends_domain::id::TenantId;
+use amends_domain::event::{Outcome, Write};
+use amends_domain::id::{RunId, TenantId};
+use amends_domain::run::RunStatus;
 use std::collections::BTreeMap;
 
 // The rows of META.
@@ -29,6 +31,7 @@ impl RedbStore {
             let ending = meta.get(ENDING)?.map(|row| decode::<Ending>(row.value(), || place(ENDING))).transpose()?;
             match format {
                 Some(NumberRow(found)) if found > FILE_FORMAT => return Err(StoreError::Format { found, known: FILE_FORMAT }),
+                Some(NumberRow(1)) => find_dead_letters(&transaction)?,
                 Some(NumberRow(_)) => {}
                 None => make_tables(&transaction)?,
             }
@@ -91,6 +94,23 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(DEFINITIONS)?;
     transaction.open_table(PLUGINS)?;
     transaction.open_table(COMPONENTS)?;
+    transaction.open_table(DEAD_LETTERS)?;
+    transaction.open_table(RESOLVERS)?;
+    Ok(())
+}
+
+/// What a file of format 1 does not have: the tables of dead letters and of who settles them. A run that was stuck then has one.
+fn find_dead_letters(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(RESOLVERS)?;
+    let mut table = transaction.open_table(DEAD_LETTERS)?;
+    for found in transaction.open_table(RUNS)?.iter()? {
+        let (key, row) = found?;
+        let (tenant_no, run) = key.value();
+        let row = decode_run(row.value(), || format!("runs {tenant_no} {}", RunId(run)))?;
+        if row.head.status == RunStatus::Ended(Outcome::Stuck) {
+            table.insert((tenant_no, run), ())?;
+        }
+    }
     Ok(())
 }
 
@@ -144,13 +164,19 @@ fn write_runs(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows<
     }
     let mut runs = transaction.open_table(RUNS)?;
     let mut open_runs = transaction.open_table(OPEN_RUNS)?;
+    let mut dead_letters = transaction.open_table(DEAD_LETTERS)?;
     for (run, change) in &rows.runs {
         let row = RunRow { lane: change.lane.0, last: change.last, head: change.head.clone() };
-        runs.insert((tenant_no, run.0), &encode(&row)[..])?;
+        runs.insert((tenant_no, run.0), &encode_run(&row)[..])?;
         match change.open {
             OpenChange::Put(due) => drop(open_runs.insert((tenant_no, run.0), &encode(&OpenRow { due })[..])?),
             OpenChange::Remove => drop(open_runs.remove((tenant_no, run.0))?),
             OpenChange::Never => {}
+        }
+        if change.has_dead_letters {
+            dead_letters.insert((tenant_no, run.0), ())?;
+        } else if change.open != OpenChange::Never {
+            dead_letters.remove((tenant_no, run.0))?;
         }
     }
     Ok(())
@@ -202,6 +228,9 @@ fn write_names(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows
         for (plugin, component) in &rows.plugins {
             table.insert((tenant_no, plugin.as_str()), &encode(&DigestRow(*component))[..])?;
         }
+    }
+    if let Some(resolvers) = rows.resolvers {
+        transaction.open_table(RESOLVERS)?.insert(tenant_no, &encode(&ResolversRow(resolvers))[..])?;
     }
     Ok(())
 }

@@ -130,7 +130,7 @@ impl Chains {
     /// Notes that the next record of the lane is the run's last one for now.
     fn remember(&mut self, place: usize, run: RunId, status: RunStatus) {
         match status {
-            RunStatus::Running | RunStatus::Compensating => {
+            RunStatus::Running | RunStatus::Compensating | RunStatus::Waiting | RunStatus::Paused => {
                 self.last_records.insert((run, place), self.heads[place].seq + 1);
                 if self.last_records.len() > LAST_RECORDS_MAX {
                     self.last_records.pop_first();
@@ -178,8 +178,16 @@ mod tests {
 
     fn of_run(name: &str, run: u128, at: u64, status: RunStatus) -> Append {
         let saga = SagaName::new("s").expect("a name");
-        let head =
-            RunHead { saga, version: 1, definition: Digest([0; 32]), status, started: Timestamp(at), ended: None, due: None };
+        let head = RunHead {
+            saga,
+            version: 1,
+            definition: Digest([0; 32]),
+            status,
+            started: Timestamp(at),
+            ended: None,
+            due: None,
+            dead_letters: 0,
+        };
         let entries = vec![Entry { at: Timestamp(at), event: Event::Adopted }];
         Append { tenant: tenant(name), lane: Lane(0), what: What::Run { run: RunId(run), entries, head } }
     }

@@ -112,6 +112,21 @@ impl Writer {
     /// # Errors
     /// What the store says.
     pub fn start(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let (writer, mut hand) = Self::by_hand(store)?;
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || while hand.commit_when_urged() {})
+            .expect("a process that starts may have one thread more");
+        *writer.thread() = Some(thread);
+        Ok(writer)
+    }
+
+    /// A writer without a thread: nothing becomes durable until the hand is told to commit. For simulations, in which nothing may
+    /// happen by itself.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn by_hand(store: Arc<dyn Store>) -> Result<(Self, Hand), StoreError> {
         let chains = Chains::load(Arc::clone(&store))?;
         let shared = Arc::new(Shared {
             mailbox: Mutex::default(),
@@ -120,12 +135,8 @@ impl Writer {
             room: Notify::new(),
             failed: watch::Sender::new(None),
         });
-        let of_thread = (Arc::clone(&shared), Arc::clone(&store));
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || work(&of_thread.0, &*of_thread.1, chains))
-            .expect("a process that starts may have one thread more");
-        Ok(Self { shared, store, thread: Mutex::new(Some(thread)) })
+        let hand = Hand { shared: Arc::clone(&shared), store: Arc::clone(&store), chains };
+        Ok((Self { shared, store, thread: Mutex::default() }, hand))
     }
 
     /// Queues `append` and says where it stands. Never waits; ask for [`Writer::room`] before what starts something new. After a
@@ -285,18 +296,41 @@ impl Shared {
     }
 }
 
-/// The thread. It owns the ends of the chains: nobody else adds to them.
-fn work(shared: &Shared, store: &dyn Store, mut chains: Chains) {
-    while let Some(batch) = shared.next_batch() {
-        shared.room.notify_waiters();
+/// What commits. It owns the ends of the chains: nobody else adds to them.
+#[derive(Debug)]
+pub struct Hand {
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    chains: Chains,
+}
+
+impl Hand {
+    /// Commits what is queued, as far as one commit goes. False once a commit has failed: then nothing will ever be committed again.
+    pub fn commit(&mut self) -> bool {
+        let batch = self.shared.lock().take();
+        batch.appends.is_empty() || self.write(batch)
+    }
+
+    /// Sleeps until something is to be committed, and commits it. False if the thread shall end.
+    fn commit_when_urged(&mut self) -> bool {
+        self.shared.next_batch().is_some_and(|batch| self.write(batch))
+    }
+
+    fn write(&mut self, batch: mailbox::Batch) -> bool {
+        self.shared.room.notify_waiters();
         let mark = batch.mark;
+        let (store, chains) = (&self.store, &mut self.chains);
         // A panic inside the store is as ambiguous as an error.
         let written = catch_unwind(AssertUnwindSafe(|| store.commit(&chains.seal(batch.appends)?)));
         match written {
-            Ok(Ok(())) => shared.advance(mark),
-            Ok(Err(error)) => return shared.fail(&error.to_string()),
-            Err(panic) => return shared.fail(panic_text(&*panic)),
+            Ok(Ok(())) => {
+                self.shared.advance(mark);
+                return true;
+            }
+            Ok(Err(error)) => self.shared.fail(&error.to_string()),
+            Err(panic) => self.shared.fail(panic_text(&*panic)),
         }
+        false
     }
 }
 

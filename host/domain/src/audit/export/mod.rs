@@ -7,7 +7,7 @@
 mod verify;
 mod write;
 
-pub use verify::{Flaw, LaneReport, Verifier};
+pub use verify::{Flaw, LaneReport, Verdict, Verifier};
 pub use write::Exporter;
 
 use super::{Body, Sealed};

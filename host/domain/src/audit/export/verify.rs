@@ -2,6 +2,7 @@
 //! nothing in the file can be changed unnoticed, not even what only people read.
 
 use super::{EndLine, FORMAT, HeaderLine, LINE_LEN_MAX, Running, TrailerLine, render, render_record};
+use crate::audit::runs::Reopened;
 use crate::audit::{Checker, Counts, Head, Sealed};
 use crate::digest::Digest;
 use crate::id::{Lane, TenantId};
@@ -10,6 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::mem;
+use std::ops::ControlFlow;
 
 /// How much of two lines that differ is shown, in bytes.
 const EXCERPT_LEN: usize = 40;
@@ -17,19 +21,53 @@ const EXCERPT_LEN: usize = 40;
 /// Longest explanation of a flaw in bytes: a parser may quote all that it did not understand.
 const WHAT_LEN_MAX: usize = 600;
 
-/// Checks one export; it is fed with lines in order. Memory: what [`Checker`] needs for one tenant, and one line.
+/// Checks one export; it is fed with lines in order, and asked at the [`end`](Self::end). Memory: what [`Checker`] needs for one tenant,
+/// the runs that went on after they ended, a report for each section, and one line.
 #[derive(Debug, Default)]
 pub struct Verifier {
     running: Running,
     /// Lines so far.
     lines: u64,
-    sections: u64,
+    sections: Vec<LaneReport>,
     /// The newest section.
     place: Option<(TenantId, Lane)>,
     /// The chain of the section that is open.
     head: Option<Head>,
     checker: Checker,
-    ended: bool,
+    /// What a second reading must know of the tenants before the newest one.
+    reopened: HashMap<TenantId, Reopened>,
+    /// What the first reading found, if this is the second.
+    known: Option<HashMap<TenantId, Reopened>>,
+    state: State,
+}
+
+/// How far an export was read.
+#[derive(Debug, Default)]
+enum State {
+    /// There is more.
+    #[default]
+    Open,
+    /// The last line was there.
+    Ended,
+    /// It is wrong.
+    Wrong(Flaw),
+}
+
+/// What comes of reading an export.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is what was exported, and makes sense: its sections.
+    Right(Vec<LaneReport>),
+    /// It is not, or it makes none.
+    Wrong {
+        /// The first place where that shows.
+        flaw: Box<Flaw>,
+        /// The sections before.
+        before: Vec<LaneReport>,
+    },
+    /// Runs in it went on after they ended, and whether they could is still to be checked: let this verifier read the same lines, from
+    /// the first one on. It does not ask for a third time.
+    Again(Box<Verifier>),
 }
 
 /// What a section held that is right.
@@ -106,33 +144,53 @@ impl Kind {
 }
 
 impl Verifier {
-    /// Takes in the next line with its newline; gives a report where it ends a section.
-    ///
-    /// # Errors
-    /// [`Flaw`]; then the verifier must not be used any more.
-    pub fn line(&mut self, line: &[u8]) -> Result<Option<LaneReport>, Flaw> {
-        self.lines += 1;
-        let report = match self.checked(line) {
-            Ok(report) => report,
-            Err(what) => {
-                let seq = self.next_seq().filter(|_| !matches!(Kind::of(line), Ok(Kind::Trailer)));
-                return Err(self.flaw(seq, what));
-            }
-        };
-        self.running.add(line);
-        Ok(report)
-    }
-
-    /// The number of sections, if the export is whole.
-    ///
-    /// # Errors
-    /// [`Flaw`] if its last line is missing.
-    pub fn end(mut self) -> Result<u64, Flaw> {
-        if self.ended {
-            return Ok(self.sections);
+    /// Takes in the next line with its newline. To break is to say that nothing behind it matters.
+    pub fn line(&mut self, line: &[u8]) -> ControlFlow<()> {
+        if let State::Wrong(_) = self.state {
+            return ControlFlow::Break(());
         }
         self.lines += 1;
-        Err(self.flaw(self.next_seq(), "the export ends here, without its last line: the rest is missing".to_owned()))
+        if let Err(what) = self.checked(line) {
+            let seq = self.next_seq().filter(|_| !matches!(Kind::of(line), Ok(Kind::Trailer)));
+            self.state = State::Wrong(self.flaw(seq, what));
+            return ControlFlow::Break(());
+        }
+        self.running.add(line);
+        ControlFlow::Continue(())
+    }
+
+    /// Ends the reading.
+    pub fn end(mut self) -> Verdict {
+        self.leave_tenant();
+        if self.reopened.values().any(Reopened::is_unchecked) {
+            // Also where a flaw was found: one that only the second reading can see may stand before it.
+            return Verdict::Again(Box::new(Self { known: Some(self.reopened), ..Self::default() }));
+        }
+        let flaw = match mem::take(&mut self.state) {
+            State::Ended => return Verdict::Right(self.sections),
+            State::Wrong(flaw) => flaw,
+            State::Open => {
+                self.lines += 1;
+                self.flaw(self.next_seq(), "the export ends here, without its last line: the rest is missing".to_owned())
+            }
+        };
+        Verdict::Wrong { flaw: Box::new(flaw), before: self.sections }
+    }
+
+    /// Keeps what a second reading must know of the newest tenant, and makes room for the next one.
+    fn leave_tenant(&mut self) {
+        let Some((tenant, _)) = &self.place else { return };
+        let reopened = mem::take(&mut self.checker).into_reopened();
+        if !reopened.is_empty() {
+            self.reopened.insert(tenant.clone(), reopened);
+        }
+    }
+
+    fn enter_tenant(&mut self, tenant: &TenantId) {
+        self.leave_tenant();
+        if let Some(known) = &mut self.known {
+            self.checker = Checker::knowing(known.remove(tenant).unwrap_or_default());
+        }
     }
 
     /// The record that belongs here, if a section is open: the head has not moved behind it.
@@ -145,8 +203,8 @@ impl Verifier {
         Flaw { line: self.lines, lane: self.head.and(self.place.clone()), seq, what }
     }
 
-    fn checked(&mut self, line: &[u8]) -> Result<Option<LaneReport>, String> {
-        if self.ended {
+    fn checked(&mut self, line: &[u8]) -> Result<(), String> {
+        if matches!(self.state, State::Ended) {
             return Err("it stands behind the last line of the export".to_owned());
         }
         if line.len() > LINE_LEN_MAX {
@@ -156,10 +214,10 @@ impl Verifier {
             return Err("it does not end with a newline: the rest is missing".to_owned());
         }
         match (Kind::of(line)?, self.head) {
-            (Kind::Header, None) => self.header(line).map(|()| None),
-            (Kind::Record, Some(head)) => self.record(line, head).map(|()| None),
-            (Kind::Trailer, Some(head)) => self.trailer(line, head).map(Some),
-            (Kind::End, None) => self.end_line(line).map(|()| None),
+            (Kind::Header, None) => self.header(line),
+            (Kind::Record, Some(head)) => self.record(line, head),
+            (Kind::Trailer, Some(head)) => self.trailer(line, head),
+            (Kind::End, None) => self.end_line(line),
             (Kind::Header | Kind::End, Some(_)) => Err("the section has not ended, its last line is missing".to_owned()),
             (Kind::Record | Kind::Trailer, None) => Err("no section has begun here, its first line is missing".to_owned()),
         }
@@ -173,25 +231,22 @@ impl Verifier {
         rewritten(&header, written)?;
         let (tenant, lane) = (header.tenant, header.lane);
         let genesis = Head::genesis(&tenant, lane);
-        if header.section != self.sections + 1 {
-            return Err(format!("section {} stands where section {} belongs", header.section, self.sections + 1));
+        let section = self.sections.len() as u64 + 1;
+        if header.section != section {
+            return Err(format!("section {} stands where section {section} belongs", header.section));
         }
         if header.from != 1 {
             return Err(format!("the section begins with record {}, in {FORMAT} all begin with record 1", header.from));
         }
         fits("link before the first record", &header.before, genesis.link)?;
-        let place = Some((tenant, lane));
-        if self.place >= place {
+        if self.place.as_ref().is_some_and(|(before, last)| (before, last) >= (&tenant, &lane)) {
             return Err("sections stand in the order of tenants and lanes, each once; this one stands behind its place".to_owned());
         }
-        match (&self.place, &place) {
-            (Some((before, _)), Some((tenant, _))) if before == tenant => self.checker.begin_lane(lane),
-            _ => {
-                self.checker = Checker::default();
-                self.checker.begin_lane(lane);
-            }
+        if self.place.as_ref().is_none_or(|(before, _)| *before != tenant) {
+            self.enter_tenant(&tenant);
         }
-        self.place = place;
+        self.checker.begin_lane(lane);
+        self.place = Some((tenant, lane));
         self.head = Some(genesis);
         Ok(())
     }
@@ -209,7 +264,7 @@ impl Verifier {
         Ok(())
     }
 
-    fn trailer(&mut self, written: &[u8], head: Head) -> Result<LaneReport, String> {
+    fn trailer(&mut self, written: &[u8], head: Head) -> Result<(), String> {
         let trailer: TrailerLine = parsed(written)?;
         rewritten(&trailer, written)?;
         if trailer.records != head.seq {
@@ -218,19 +273,20 @@ impl Verifier {
         fits("head", &trailer.head, head.link)?;
         fits("digest of all lines before", &trailer.digest, self.running.digest())?;
         self.head = None;
-        self.sections += 1;
         let (tenant, lane) = self.place.clone().expect("the head is one of a section");
-        Ok(LaneReport { tenant, lane, head, counts: self.checker.counts() })
+        self.sections.push(LaneReport { tenant, lane, head, counts: self.checker.counts() });
+        Ok(())
     }
 
     fn end_line(&mut self, line: &[u8]) -> Result<(), String> {
         let end: EndLine = parsed(line)?;
         rewritten(&end, line)?;
-        if end.sections != self.sections {
-            return Err(format!("the export ends with {} sections, {} are here", end.sections, self.sections));
+        let sections = self.sections.len() as u64;
+        if end.sections != sections {
+            return Err(format!("the export ends with {} sections, {sections} are here", end.sections));
         }
         fits("digest of all lines before", &end.digest, self.running.digest())?;
-        self.ended = true;
+        self.state = State::Ended;
         Ok(())
     }
 }

@@ -1,5 +1,45 @@
 //! Failures on demand: a run's input says which handler fails in which direction and how, so that tests and the demo can show every
-//! failure with the same plugin. A step rehearses after it wrote its state, which shows that a failed attempt's writes are discarded.
+//! failure with the plugins that do real work. No plugin itself: the example plugins share it.
+//!
+//! A step rehearses after it wrote its state, which shows that a failed attempt's writes are discarded:
+//!
+//! ```
+//! use amends_sdk::{Failure, JsonSchema, Step, state};
+//! use rehearse::Rehearsals;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, JsonSchema)]
+//! struct Light {
+//!     colour: String,
+//!     #[serde(default)]
+//!     rehearse: Rehearsals,
+//! }
+//!
+//! struct Switch;
+//! impl Step for Switch {
+//!     const NAME: &'static str = "switch";
+//!     type Input = Light;
+//!     type Output = String;
+//!     fn execute(mut light: Light) -> Result<String, Failure> {
+//!         state::set("light", &light.colour)?;
+//!         rehearse::forward(&light.rehearse, &mut light.colour)?;
+//!         Ok(light.colour)
+//!     }
+//!     fn compensate(light: Light, _: Option<String>) -> Result<(), Failure> {
+//!         state::remove("light");
+//!         rehearse::backward(&light.rehearse)
+//!     }
+//! }
+//!
+//! use amends_sdk::{json, testing::TestHost};
+//! let input = json!({ "colour": "red", "rehearse": { "switch": { "execute": { "unavailable": { "attempts": 1 } } } } });
+//! let mut host = TestHost::new();
+//! assert!(host.execute::<Switch>(&input).is_err());
+//! assert_eq!(host.state::<String>("light"), None);
+//! assert_eq!(host.attempt(2).execute::<Switch>(&input), Ok("red".to_owned()));
+//! ```
+
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -65,7 +105,13 @@ const LOG_LINES: u32 = 2_000;
 const BLOCK_BYTES: usize = 1 << 20;
 
 /// What is rehearsed for this handler's execution. `answer` is some text of the output: a flood makes it long.
-pub(crate) fn forward(rehearsals: &Rehearsals, answer: &mut String) -> Result<(), Failure> {
+///
+/// # Errors
+/// The failure that is rehearsed.
+///
+/// # Panics
+/// If a trap is rehearsed.
+pub fn forward(rehearsals: &Rehearsals, answer: &mut String) -> Result<(), Failure> {
     match own(rehearsals).and_then(|own| own.execute) {
         None => Ok(()),
         Some(Mishap::Flood) => {
@@ -77,7 +123,13 @@ pub(crate) fn forward(rehearsals: &Rehearsals, answer: &mut String) -> Result<()
 }
 
 /// What is rehearsed for this handler's compensation.
-pub(crate) fn backward(rehearsals: &Rehearsals) -> Result<(), Failure> {
+///
+/// # Errors
+/// The failure that is rehearsed.
+///
+/// # Panics
+/// If a trap is rehearsed.
+pub fn backward(rehearsals: &Rehearsals) -> Result<(), Failure> {
     match own(rehearsals).and_then(|own| own.compensate) {
         None => Ok(()),
         Some(mishap) => happen(mishap),

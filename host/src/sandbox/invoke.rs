@@ -1,77 +1,68 @@
 //! One attempt: a fresh store, a fresh instance, one call, and all of it dropped again whatever happened. Lean, because this is on
 //! the path of every step of every run.
 
+use super::access::HostError;
+use super::attempt::Attempt;
+use super::attempt::log::LogBuffer;
+use super::attempt::outbound::Outbound;
+use super::attempt::state::StateBuffer;
 use super::bindings::{Failure, manifest};
-use super::call::{Call, Context, Reply, Secrets, StateAccess};
+use super::call::{Call, Reply};
 use super::compile::Component;
 use super::ending::{self, End};
-use super::imports::log::LogBuffer;
-use super::imports::state::StateBuffer;
-use super::limits::MemoryLimiter;
+use super::limits::{HANDLES_MAX, HOSTCALL_LEN_MAX, MemoryLimiter};
 use amends_domain::definition::Limits;
 use amends_domain::event::{Direction, Ending, Spent};
 use amends_domain::payload::Payload;
-use amends_domain::run::Effect;
-use amends_domain::time::Span;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use wasmtime::{Engine, Store};
 
-/// Bytes that one host call, or the answer, may move from the guest to the host. Bounds what is allocated before a limit is looked
-/// at.
-pub(super) const HOSTCALL_LEN_MAX: usize = 2 * 1024 * 1024;
-/// Most handles of resources that a guest may hold.
-const HANDLES_MAX: usize = 1000;
 /// A longer timeout is cut to this, so that no sum of instants overflows.
 const TIMEOUT_MAX: Duration = Duration::from_hours(366 * 24);
 /// Fuel that is billed at least for a nanosecond of computing, when an attempt broke and its own count is not exact.
 const FUEL_PER_NANOSECOND: u64 = 1;
 
-/// What belongs to one attempt while it runs: the data of its store.
-pub(super) struct Attempt {
-    pub(super) context: Context,
-    pub(super) effects: Vec<Effect>,
-    pub(super) secrets: Secrets,
-    pub(super) memory: MemoryLimiter,
-    pub(super) log: LogBuffer,
-    pub(super) state: StateBuffer,
-    pub(super) retry_after: Option<Span>,
-}
-
-impl Attempt {
-    /// Before anything was done.
-    pub(super) fn new(
-        context: Context,
-        effects: Vec<Effect>,
-        secrets: Secrets,
-        state: Arc<dyn StateAccess>,
-        limits: Limits,
-    ) -> Self {
-        Self {
-            context,
-            effects,
-            secrets,
-            memory: MemoryLimiter::new(limits.memory),
-            log: LogBuffer::default(),
-            state: StateBuffer::new(state),
-            retry_after: None,
-        }
-    }
-}
+/// What came back from the guest: its answer, or why it gave none. Of `compensate` without an output.
+type Answered = wasmtime::Result<Result<Vec<u8>, Failure>>;
 
 /// Runs an attempt to its end. Never fails: whatever the guest does is an ending.
 ///
 /// Dropping the future drops the instance; nothing of the attempt runs on.
-pub(super) async fn run(engine: &Engine, call: Call) -> Reply {
-    let Call { component, direction, input, output, context, effects, limits, state, secrets } = call;
-    let attempt = Attempt::new(context, effects, secrets, state, limits);
+pub(super) async fn run(engine: &Engine, component: &Component, call: Call) -> Reply {
+    let Call { direction, input, output, context, effects, limits, access, state, outbound, secrets, fence } = call;
+    let attempt = Attempt {
+        context,
+        direction,
+        effects,
+        secrets,
+        memory: MemoryLimiter::new(limits.memory),
+        log: LogBuffer::default(),
+        state: StateBuffer::new(state, access),
+        outbound: Outbound::new(outbound, access),
+        retry_after: None,
+    };
     let mut store = store(engine, attempt, limits);
-    let work = answer(&mut store, &component, direction, &input, output.as_ref());
-    let timed = timed(work, limits.timeout.to_std()).await;
+    let timed = {
+        // Pinned here: what is wrapped around it moves a pointer. These futures are large.
+        let answer = pin!(answer(&mut store, component, direction, &input, output.as_ref()));
+        timed(pin!(fence.unless_raised(answer)), limits.timeout.to_std()).await
+    };
     conclude(store, timed, limits)
+}
+
+/// The reply for an attempt that was fenced before it began.
+pub(super) fn never_begun() -> Reply {
+    Reply {
+        ending: ending::fenced("before it began"),
+        spent: Spent::default(),
+        log: Vec::new(),
+        reads: Vec::new(),
+        writes: Vec::new(),
+        host_error: None,
+    }
 }
 
 /// Asks a component what handlers it has; `Err` is the message of the halt.
@@ -112,7 +103,7 @@ async fn answer(
     direction: Direction,
     input: &Payload,
     output: Option<&Payload>,
-) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+) -> Answered {
     let instance = component.pre.instantiate_async(&mut *store).await?;
     let step = component.step.load(&mut *store, &instance)?;
     match direction {
@@ -162,15 +153,19 @@ async fn timed<T>(work: impl Future<Output = T>, timeout: Duration) -> Timed<T> 
     Timed { end, took: now - begun, busy }
 }
 
-fn conclude(store: Store<Attempt>, timed: Timed<wasmtime::Result<Result<Vec<u8>, Failure>>>, limits: Limits) -> Reply {
+/// Within `timed` there is none if the fence was raised.
+fn conclude(store: Store<Attempt>, timed: Timed<Option<Answered>>, limits: Limits) -> Reply {
     let left = store.get_fuel().expect("the engine counts fuel");
     let reported = limits.fuel.saturating_sub(left);
+    // A guest that breaks loses the fuel that it used since it last wrote its count down: then computing time may say more.
+    let at_least = reported.max(fuel_for(timed.busy)).min(limits.fuel);
     let (end, fuel) = match timed.end {
-        Some(Ok(answered)) => (End::Answered(answered), reported),
-        // A guest that breaks loses the fuel that it used since it last wrote its count down: then computing time may say more.
-        Some(Err(error)) => (End::Broke(error), reported.max(fuel_for(timed.busy)).min(limits.fuel)),
-        None => (End::TimedOut, reported.max(fuel_for(timed.busy)).min(limits.fuel)),
+        Some(Some(Ok(answered))) => (End::Answered(answered), reported),
+        Some(Some(Err(error))) => (End::Broke(error), at_least),
+        Some(None) => (End::Fenced, at_least),
+        None => (End::TimedOut, at_least),
     };
+    // The instance is destroyed here, before anybody hears of the end.
     let attempt = store.into_data();
     let ending = ending::ending(end, &attempt.memory, attempt.retry_after, limits);
     let (reads, writes, state_error) = attempt.state.finish();
@@ -180,7 +175,7 @@ fn conclude(store: Store<Attempt>, timed: Timed<wasmtime::Result<Result<Vec<u8>,
         spent: Spent { fuel, micros: u64::try_from(timed.took.as_micros()).unwrap_or(u64::MAX), conflicts: 0 },
         log: attempt.log.finish(),
         reads,
-        state_error,
+        host_error: state_error.map(HostError::State).or(attempt.outbound.finish().map(HostError::Effect)),
     }
 }
 

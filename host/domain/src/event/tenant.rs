@@ -1,0 +1,66 @@
+//! Facts of a tenant that belong to no run.
+
+use super::Write;
+use crate::digest::Digest;
+use crate::id::{PluginName, SagaName};
+use crate::payload::Payload;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A fact of a tenant that belongs to no run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TenantEvent {
+    /// A new version of a saga.
+    SagaApplied {
+        /// Its name.
+        saga: SagaName,
+        /// Its version, from 1.
+        version: u32,
+        /// The digest of `document`.
+        definition: Digest,
+        /// The document as it was given, as JSON.
+        document: Payload,
+    },
+    /// A plugin's name now means this component.
+    PluginInstalled {
+        /// The name.
+        plugin: PluginName,
+        /// The component.
+        component: Digest,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Somebody changed the state by hand.
+    StateWritten {
+        /// What was changed.
+        writes: Vec<Write>,
+    },
+    /// From now on so many people must agree that a dead letter is settled.
+    ResolversSet {
+        /// How many.
+        resolvers: Resolvers,
+        /// Who says so.
+        by: String,
+    },
+}
+
+/// How many people it takes to settle a dead letter by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resolvers {
+    /// One.
+    #[default]
+    One,
+    /// Two: the second one confirms what the first one says.
+    Two,
+}
+
+/// One fact of a tenant and when it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantEntry {
+    /// Host time.
+    pub at: Timestamp,
+    /// The fact.
+    pub event: TenantEvent,
+}

@@ -1,0 +1,150 @@
+//! The attempts of one run that are in flight: how each is called, fenced and, if another run got in its way, repeated. Apart from the
+//! executor, which knows what an attempt means and not how it is made.
+
+use super::Parts;
+use super::error::DriveError;
+use super::guests::Guest;
+use super::lane::{Lane, StateHandle};
+use super::mailbox::{EffectHandle, Sender};
+use crate::sandbox::{Access, Call, Context, Fence, Reply, Secrets};
+use crate::store::writer::Position;
+use amends_domain::decide::StartAttempt;
+use amends_domain::definition::Kind;
+use amends_domain::event::{AttemptRef, Direction};
+use amends_domain::run::{Caution, Run};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
+
+/// Attempts in flight.
+pub(super) struct Attempts {
+    parts: Arc<Parts>,
+    lane: Arc<Lane>,
+    /// What guests say what they send through.
+    driver: Sender,
+    in_flight: FuturesUnordered<BoxFuture<'static, Result<Attempted, DriveError>>>,
+    fences: HashMap<AttemptRef, Fence>,
+}
+
+/// An attempt that ended, not settled yet.
+pub(super) struct Attempted {
+    pub(super) start: StartAttempt,
+    pub(super) guest: Arc<dyn Guest>,
+    pub(super) reply: Reply,
+    pub(super) conflicts: u32,
+    pub(super) turn: Turn,
+}
+
+/// Whether an attempt waits for its turn among those that lost a race for the state.
+pub(super) enum Turn {
+    /// It has lost none.
+    NotNeeded,
+    /// It has lost one.
+    Wanted,
+    /// It is its turn, until it is settled.
+    Had(#[expect(dead_code, reason = "held, not looked at")] OwnedMutexGuard<()>),
+}
+
+impl Attempts {
+    pub(super) fn new(parts: Arc<Parts>, lane: Arc<Lane>, driver: Sender) -> Self {
+        Self { parts, lane, driver, in_flight: FuturesUnordered::new(), fences: HashMap::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// The next one that ends. Dropping the future is safe.
+    pub(super) async fn next(&mut self) -> Option<Result<Attempted, DriveError>> {
+        self.in_flight.next().await
+    }
+
+    /// Lets the guest run. `start` is noted at `noted`.
+    pub(super) fn start(&mut self, run: &Run, start: StartAttempt, guest: Arc<dyn Guest>, noted: Position) {
+        self.fences.insert(start.attempt, Fence::default());
+        let durable = (start.caution == Caution::DurableStarts).then_some(noted);
+        self.run_guest(run, Attempt { start, guest, conflicts: 0, turn: Turn::NotNeeded, durable });
+    }
+
+    /// Lets it run once more, in turns with the others that lost a race.
+    pub(super) fn repeat(&mut self, run: &Run, start: StartAttempt, guest: Arc<dyn Guest>, conflicts: u32, turn: Turn) {
+        let turn = if matches!(turn, Turn::Had(_)) { turn } else { Turn::Wanted };
+        self.run_guest(run, Attempt { start, guest, conflicts, turn, durable: None });
+    }
+
+    /// Has it end at once; it comes out of [`Attempts::next`] as any other.
+    pub(super) fn fence(&self, attempt: AttemptRef) {
+        if let Some(fence) = self.fences.get(&attempt) {
+            fence.raise();
+        }
+    }
+
+    /// Its end is noted.
+    pub(super) fn ended(&mut self, attempt: AttemptRef) {
+        self.fences.remove(&attempt);
+    }
+
+    fn run_guest(&mut self, run: &Run, attempt: Attempt) {
+        let call = self.call(run, &attempt.start);
+        let parts = Arc::clone(&self.parts);
+        let turns = Arc::clone(self.lane.turns());
+        self.in_flight.push(Box::pin(async move {
+            let Attempt { start, guest, conflicts, turn, durable } = attempt;
+            parts.writer.room().await?;
+            if let Some(noted) = durable {
+                parts.gate.leave(noted).await?;
+            }
+            let turn = match turn {
+                Turn::Wanted => Turn::Had(turns.lock_owned().await),
+                Turn::NotNeeded | Turn::Had(_) => turn,
+            };
+            let reply = Arc::clone(&guest).invoke(call).await;
+            Ok(Attempted { start, guest, reply, conflicts, turn })
+        }));
+    }
+
+    fn call(&self, run: &Run, start: &StartAttempt) -> Call {
+        let AttemptRef { step, direction, number } = start.attempt;
+        let definition = run.definition().step(step);
+        let uses = definition.uses().expect("a step that waits has no attempt");
+        let policy = match direction {
+            Direction::Forward => uses.forward,
+            Direction::Backward => uses.backward.expect("a step without a compensation has no attempt backward"),
+        };
+        Call {
+            direction,
+            input: start.input.clone(),
+            output: start.output.clone(),
+            context: Context {
+                tenant: self.lane.tenant().clone(),
+                saga: run.started().saga.clone(),
+                run: run.id(),
+                step: definition.id.clone(),
+                handler: uses.handler.handler.clone(),
+                attempt: number,
+                idempotency_key: run.idempotency_key(step, direction).into(),
+                deadline: self.parts.clock.now().plus(policy.limits.timeout),
+            },
+            effects: run.step(step).effects.clone(),
+            limits: policy.limits,
+            access: if uses.kind == Kind::ReadOnly { Access::ReadOnly } else { Access::ReadWrite },
+            state: Arc::new(StateHandle(Arc::clone(&self.lane))),
+            outbound: Arc::new(EffectHandle { attempt: start.attempt, driver: self.driver.clone(), gate: self.parts.gate.clone() }),
+            secrets: Secrets::default(),
+            fence: self.fences.get(&start.attempt).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// An attempt to be made.
+struct Attempt {
+    start: StartAttempt,
+    guest: Arc<dyn Guest>,
+    conflicts: u32,
+    turn: Turn,
+    /// What must be durable before the guest runs.
+    durable: Option<Position>,
+}

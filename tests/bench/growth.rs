@@ -1,0 +1,260 @@
+//! How time and memory grow with a run: steps in a row, steps side by side, long waits. What grows faster than the run does shows in the
+//! last columns.
+
+use amends::clock::{Clock, SystemClock};
+use amends::coordinator::{Coordinator, Rest, StartRun, StartedRun};
+use amends::sandbox::{Sandbox, SandboxSettings};
+use amends::store::redb::RedbStore;
+use amends_domain::decide::{Command, decide};
+use amends_domain::definition::{Definition, read};
+use amends_domain::digest::Digest;
+use amends_domain::event::{AttemptEnded, Ending, Entry, Event, Failure, Fault, Spent, Started};
+use amends_domain::id::{RunId, TenantId};
+use amends_domain::payload::Payload;
+use amends_domain::run::Run;
+use amends_domain::time::{Span, Timestamp};
+use anyhow::{Result, bail};
+use harness::small_guest;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The shapes of runs.
+const ROWS: [usize; 3] = [10, 100, 1000];
+const WIDTHS: [usize; 3] = [5, 50, 500];
+/// Waiting runs at a time, to see what each costs.
+const WAITING: usize = 2000;
+const MONTH: Span = Span(30 * 24 * 3_600_000);
+/// How often the rules of a run are walked through; the quickest counts.
+const TIMES: usize = 5;
+
+pub(crate) fn measure() -> Result<()> {
+    println!("\n{:<58} {:>7} {:>10} {:>12} {:>12}", "growth", "steps", "run", "for a step", "journal/step");
+    for len in ROWS {
+        rules("rules alone, steps in a row", &row(len), len)?;
+    }
+    for width in WIDTHS {
+        rules("rules alone, one step, then as many side by side, then one", &fan(width), width + 2)?;
+    }
+    for len in ROWS {
+        back("rules alone, the last of them fails, all are taken back", &row(len), len)?;
+    }
+    for len in ROWS {
+        whole("on disk, steps in a row", &row(len), len)?;
+    }
+    for width in WIDTHS {
+        whole("on disk, one step, then as many side by side, then one", &fan(width), width + 2)?;
+    }
+    month()
+}
+
+fn row(len: usize) -> String {
+    let step = |n| format!(r#"{{"id":"s{n}","uses":"echo/echo","input":"${{input}}"}}"#);
+    document("row", (0..len).map(step))
+}
+
+fn fan(width: usize) -> String {
+    let side = |n| format!(r#"{{"id":"s{n}","uses":"echo/echo","after":["first"],"input":"${{steps['first'].output}}"}}"#);
+    let names: Vec<_> = (0..width).map(|n| format!(r#""s{n}""#)).collect();
+    let first = r#"{"id":"first","uses":"echo/echo"}"#.to_owned();
+    let last = format!(r#"{{"id":"last","uses":"echo/echo","after":[{}]}}"#, names.join(","));
+    document("fan", std::iter::once(first).chain((0..width).map(side)).chain(std::iter::once(last)))
+}
+
+fn document(name: &str, steps: impl Iterator<Item = String>) -> String {
+    let retry = r#""defaults":{"retry":{"attempts":1}}"#;
+    format!(r#"{{"saga":"{name}",{retry},"steps":[{}]}}"#, steps.collect::<Vec<_>>().join(","))
+}
+
+fn say(what: &str, steps: usize, took: Duration, bytes: usize) {
+    let each = took / u32::try_from(steps).expect("few steps");
+    println!("{what:<58} {steps:>7} {:>10} {:>12} {:>10} B", shown(took), shown(each), bytes / steps);
+}
+
+fn shown(span: Duration) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    let micros = span.as_nanos() as f64 / 1000.0;
+    if micros >= 1000.0 { format!("{:.2} ms", micros / 1000.0) } else { format!("{micros:.2} µs") }
+}
+
+fn rules(what: &str, document: &str, steps: usize) -> Result<()> {
+    walked(what, document, steps, |_| Ending::Ok { output: Payload::from("1") })
+}
+
+fn back(what: &str, document: &str, steps: usize) -> Result<()> {
+    let last = steps - 1;
+    walked(what, document, steps, move |step| {
+        let fault = Fault::new("no", "no");
+        let failed = Ending::Failed { failure: Failure::Rejected, fault, retry_after: None };
+        if step == last { failed } else { Ending::Ok { output: Payload::from("1") } }
+    })
+}
+
+fn walked(what: &str, document: &str, steps: usize, ending: impl Fn(usize) -> Ending) -> Result<()> {
+    let definition = Arc::new(read(document)?);
+    let mut best: Option<(Duration, Vec<Entry>)> = None;
+    for _ in 0..TIMES {
+        let begin = Instant::now();
+        let journal = walk(&definition, &ending);
+        let took = begin.elapsed();
+        if best.as_ref().is_none_or(|(best, _)| took < *best) {
+            best = Some((took, journal));
+        }
+    }
+    let Some((took, journal)) = best else { bail!("nothing was walked") };
+    let begin = Instant::now();
+    let run = Run::of_journal(RunId(1), Arc::clone(&definition), &journal)?;
+    let replayed = begin.elapsed();
+    drop(run);
+    say(what, steps, took, journal.iter().map(|entry| postcard::to_stdvec(entry).map_or(0, |bytes| bytes.len())).sum());
+    println!("{:<58} {steps:>7} {:>10}", "    and replayed from its journal", shown(replayed));
+    Ok(())
+}
+
+fn walk(definition: &Arc<Definition>, ending: &impl Fn(usize) -> Ending) -> Vec<Entry> {
+    let at = Timestamp(1_764_000_000_000);
+    let started = Started {
+        saga: definition.saga.clone(),
+        version: 1,
+        definition: definition.digest,
+        components: vec![("echo".parse().expect("a name"), Digest::of(b"echo"))],
+        input: Payload::from("1"),
+        key: None,
+    };
+    let mut run = Run::new(RunId(1), Arc::clone(definition), Arc::new(started.clone()), at);
+    let mut journal = vec![Entry { at, event: Event::Started(Box::new(started)) }];
+    loop {
+        let orders = decide(&run, at);
+        if orders.is_empty() {
+            return journal;
+        }
+        for order in orders {
+            let events = match order {
+                Command::Record(event) => vec![event],
+                Command::WaitUntil(_) | Command::Fence(_) => Vec::new(),
+                Command::Start(start) => {
+                    let ending = ending(start.attempt.step.at());
+                    let (spent, log, writes) = (Spent::default(), Vec::new(), Vec::new());
+                    vec![
+                        start.event(),
+                        Event::AttemptEnded(Box::new(AttemptEnded { attempt: start.attempt, ending, spent, log, writes })),
+                    ]
+                }
+            };
+            for event in events {
+                let entry = Entry { at, event };
+                run.apply(&entry).expect("the rules follow themselves");
+                journal.push(entry);
+            }
+        }
+    }
+}
+
+/// A clock that a benchmark sets.
+#[derive(Debug, Default)]
+struct SetClock(AtomicU64);
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(SystemClock.now().0 + self.0.load(Ordering::Relaxed))
+    }
+
+    fn run_id(&self) -> RunId {
+        SystemClock.run_id()
+    }
+}
+
+/// A host on a disk, with the plugin `echo` and a clock that can be set.
+struct Host {
+    runtime: tokio::runtime::Runtime,
+    coordinator: Coordinator,
+    tenant: TenantId,
+    clock: Arc<SetClock>,
+    directory: tempfile::TempDir,
+}
+
+impl Host {
+    fn new(document: &str) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let settings = SandboxSettings { attempts_max: 64, components_max: 16, code_len_max: 256 << 20, outside: None };
+        let (sandbox, clock) = (Arc::new(Sandbox::new(settings)?), Arc::new(SetClock::default()));
+        let store = Arc::new(RedbStore::open(directory.path())?);
+        let coordinator = Coordinator::new(store, sandbox, Arc::clone(&clock) as Arc<dyn Clock>, runtime.handle().clone())?;
+        let tenant: TenantId = "local".parse()?;
+        runtime.block_on(coordinator.install(&tenant, &"echo".parse()?, small_guest("echo").into()))?;
+        coordinator.apply(&tenant, &Arc::new(read(document)?))?;
+        Ok(Self { runtime, coordinator, tenant, clock, directory })
+    }
+
+    fn start(&self, saga: &str) -> Result<RunId> {
+        let start =
+            StartRun { tenant: self.tenant.clone(), saga: saga.parse()?, input: Payload::from("1"), key: None, begin: None };
+        let rest = self.runtime.block_on(async {
+            match self.coordinator.start(start).await? {
+                StartedRun::New(driven) => Ok(driven.rests().await?),
+                StartedRun::Existing(run) => bail!("{run} exists"),
+            }
+        })?;
+        match rest {
+            Rest::Ended(run) | Rest::Waiting(run) => Ok(run.id()),
+        }
+    }
+
+    fn journal_len(&self, run: RunId) -> Result<usize> {
+        let journal = self.coordinator.store().journal(&self.tenant, run)?.unwrap_or_default();
+        Ok(journal.iter().map(|entry| postcard::to_stdvec(entry).map_or(0, |bytes| bytes.len())).sum())
+    }
+}
+
+fn whole(what: &str, document: &str, steps: usize) -> Result<()> {
+    let host = Host::new(document)?;
+    let saga = read(document)?.saga;
+    host.start(saga.as_str())?;
+    let mut best = Duration::MAX;
+    let mut run = None;
+    for _ in 0..TIMES {
+        let begin = Instant::now();
+        run = Some(host.start(saga.as_str())?);
+        best = best.min(begin.elapsed());
+    }
+    let Some(run) = run else { bail!("nothing was run") };
+    say(what, steps, best, host.journal_len(run)?);
+    Ok(())
+}
+
+/// Runs that wait for thirty days.
+fn month() -> Result<()> {
+    let host = Host::new(r#"{"saga":"month","steps":[{"id":"w","wait":{"for":"30d"}},{"id":"a","uses":"echo/echo"}]}"#)?;
+    host.start("month")?;
+    let (before, begin) = (resident(), Instant::now());
+    let runs = (0..WAITING).map(|_| host.start("month")).collect::<Result<Vec<_>>>()?;
+    let took = begin.elapsed() / u32::try_from(WAITING).expect("few runs");
+    let memory = resident().saturating_sub(before) / WAITING;
+    let journal = host.journal_len(runs[0])?;
+    println!(
+        "\n{WAITING} runs that wait for 30 days, one after the other: {} to start and put aside; {memory} B of memory and {journal} B of journal for each",
+        shown(took)
+    );
+    host.clock.0.store(MONTH.0 + 1000, Ordering::Relaxed);
+    let begin = Instant::now();
+    for run in &runs {
+        let driven = host.coordinator.adopt(&host.tenant, *run)?;
+        if let Some(driven) = driven {
+            host.runtime.block_on(driven.ended())?;
+        }
+    }
+    println!(
+        "30 days later, all overdue: {} to find each, wake it and drive it to its end",
+        shown(begin.elapsed() / u32::try_from(WAITING).expect("few runs"))
+    );
+    println!("data file: {} KiB", std::fs::metadata(host.directory.path().join("amends.redb"))?.len() / 1024);
+    Ok(())
+}
+
+/// Bytes of this process in memory.
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * 4096
+}

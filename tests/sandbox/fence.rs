@@ -7,7 +7,7 @@ use amends_domain::event::Spent;
 use futures_util::future::poll_immediate;
 
 /// What a fenced attempt is halted by.
-const FENCED: Halt = Halt::Lost;
+const FENCED: Halt = Halt::Cancelled;
 
 /// An attempt that does not end by itself.
 struct Case {

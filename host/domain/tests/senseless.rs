@@ -5,7 +5,7 @@ mod chain;
 
 use amends_domain::audit::{Body, Checked, Checker, ImpliedState};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Event, Outcome, TenantEntry, TenantEvent, Write};
+use amends_domain::event::{Author, Demand, Demanded, Entry, Event, Outcome, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane, RunId};
 use amends_domain::payload::Payload;
 use amends_domain::time::Timestamp;
@@ -70,6 +70,8 @@ fn misfit(bodies: Vec<Body>) -> String {
 fn facts_that_cannot_follow_are_found() {
     let digest = digest_of(&applied()[1]);
     let start = |run| of_run(run, 0, vec![started(1, digest)]);
+    let by = Author { who: "op".to_owned(), why: Some("why".to_owned()), key: None };
+    let kill = Event::Demanded(Box::new(Demanded { demand: Demand::Kill, by }));
     let killed = Event::Ended { outcome: Outcome::Killed, output: None, fault: None };
     for (bodies, says) in [
         (vec![of_run(1, 0, vec![])], "it holds no facts"),
@@ -78,10 +80,14 @@ fn facts_that_cannot_follow_are_found() {
         (vec![of_run(1, 0, vec![started(2, digest)])], "saga order version 2 was not applied before it"),
         (vec![of_run(1, 0, vec![started(1, Digest::of(b"another"))])], "saga order version 1 was applied as sha256:"),
         (vec![start(1), of_run(1, 3, vec![started(1, digest)])], "fact 1 of the record: a second `started`"),
-        (vec![start(1), of_run(1, 3, vec![Event::Adopted, killed.clone(), Event::Adopted])], "fact 3 of the record: Adopted after"),
+        (vec![start(1), of_run(1, 3, vec![kill.clone(), killed.clone(), Event::Adopted])], "fact 3 of the record: Adopted after"),
+        (vec![start(1), of_run(1, 3, vec![killed.clone()])], "fact 1 of the record: the run is killed where it cannot be"),
         (vec![start(1), start(2), of_run(1, 4, vec![Event::Adopted])], "before it, which is record 3"),
-        (vec![start(1), of_run(1, 3, vec![killed]), of_run(1, 4, vec![Event::Adopted])], "has ended or never started"),
-        (vec![of_run(1, 2, vec![Event::Adopted])], "has ended or never started"),
+        (
+            vec![start(1), of_run(1, 3, vec![kill, killed]), of_run(1, 4, vec![Event::Adopted])],
+            "fact 1 of the record: Adopted after",
+        ),
+        (vec![of_run(1, 2, vec![Event::Adopted])], "which never started here"),
     ] {
         let what = misfit(bodies);
         assert!(what.contains(says), "{what}");
@@ -200,18 +206,22 @@ fn a_run_needs_the_definitions_of_lane_0_and_ends_with_its_lane() {
 
     let mut all = lanes(1, 0);
     let (lane_0, lane_1) = (all[1].bodies.len(), all[2].bodies.len());
-    let open = |bodies: &[Body]| {
+    let runs = |bodies: &[Body]| -> Vec<(u128, u64)> {
         let records = (1..).zip(bodies).filter_map(|(seq, body)| match body {
-            Body::Run { run, .. } if *run == RunId(4) => Some(seq),
-            Body::Run { .. } | Body::Tenant { .. } => None,
+            Body::Run { run, .. } => Some((run.0, seq)),
+            Body::Tenant { .. } => None,
         });
-        records.last().expect("the run that stays open")
+        records.collect()
     };
-    let more = of_run(4, open(&all[1].bodies), vec![Event::Adopted]);
+    // The first run of a lane stays open.
+    let records = runs(&all[1].bodies);
+    let open = records.iter().map(|(run, _)| *run).min().expect("a lane has runs");
+    let last = records.iter().rfind(|(run, _)| *run == open).map(|(_, seq)| *seq).expect("it has records");
+    let more = of_run(open, last, vec![Event::Adopted]);
     all[2].bodies.push(more.clone());
     let flaw = verify(&export(&all)).expect_err("the run is of lane 0");
     assert_eq!(flaw.seq, Some(lane_1 as u64 + 1), "{flaw}");
-    assert!(flaw.what.contains("has ended or never started"), "{flaw}");
+    assert!(flaw.what.contains("is a run of another lane"), "{flaw}");
     all[2].bodies.pop();
     all[1].bodies.push(more);
     assert_eq!(verify(&export(&all)).map(|reports| reports[1].head.seq), Ok(lane_0 as u64 + 1));

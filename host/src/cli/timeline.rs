@@ -437,6 +437,7 @@ mod tests {
         let events = vec![
             Event::StepFailed { step: StepIndex(0), fault: fault() },
             Event::CompensationStarted { cause: Cause::DeadlinePassed },
+            Event::CompensationOmitted { step: StepIndex(0), reason: Omission::ProvenClean },
             Event::Ended { outcome: Outcome::Compensated, output: None, fault: fault() },
         ];
         assert_eq!(
@@ -445,7 +446,8 @@ mod tests {
     +1ms  ✗ take-stock  failed before its first attempt
               mapping_failed: no such key: total
     +2ms  ← compensating, because the run's deadline passed
-    +3ms  ✗ no output
+    +3ms  · take-stock  compensation not needed: proven clean
+    +4ms  ✗ no output
               mapping_failed: no such key: total
 "
         );

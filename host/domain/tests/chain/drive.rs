@@ -141,7 +141,9 @@ impl Driver {
     fn goes_on(&mut self) -> bool {
         let commands = decide(&self.run, self.now);
         if commands.iter().any(|command| matches!(command, Command::Record(_))) {
-            commands.into_iter().for_each(|command| self.obey(command));
+            for command in commands {
+                self.obey(command);
+            }
             return true;
         }
         if let Phase::Ended(_) = self.run.phase() {
@@ -180,7 +182,9 @@ impl Driver {
                     }
                     None => Fate::Ok,
                 };
-                attempt(&start, fate).into_iter().for_each(|event| self.note(event));
+                for event in attempt(&start, fate) {
+                    self.note(event);
+                }
             }
             Command::WaitUntil(until) => self.now = until,
             Command::Fence(attempt) => {
@@ -192,7 +196,7 @@ impl Driver {
 
     fn ask(&mut self) {
         let Some(Act::Asks(who, demand)) = self.acts.pop_front() else { return };
-        let key = (self.run.demands() % 2 == 0).then(|| format!("demand {}", self.run.demands()));
+        let key = self.run.demands().is_multiple_of(2).then(|| format!("demand {}", self.run.demands()));
         let by = Author { who: who.into(), why: Some("\u{1f600} because".into()), key };
         // What does not fit is said to whoever asks, and on record nowhere.
         if let Ok(Admission::Note(event)) = admit(&self.run, demand, by, self.resolvers) {

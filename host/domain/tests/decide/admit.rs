@@ -78,7 +78,9 @@ fn an_open_run_can_be_cancelled_paused_and_killed() {
         ("compensated", compensated, Demand::Kill, "run_ended", "the run is compensated: `kill`"),
         ("succeeded", succeeded, Demand::Kill, "run_ended", "the run is succeeded: `kill`"),
     ];
-    cases.into_iter().for_each(|(name, story, demand, right, part)| check(name, story(), demand, right, part));
+    for (name, story, demand, right, part) in cases {
+        check(name, story(), demand, right, part);
+    }
 }
 
 #[test]
@@ -107,7 +109,9 @@ fn signals_and_retries_are_admitted_while_something_waits_for_them() {
         ("waiting", waiting, Demand::Retry, "nothing_to_retry", "the run is waiting"),
         ("stuck", stuck, Demand::Retry, "run_ended", "the run is stuck: `retry`"),
     ];
-    cases.into_iter().for_each(|(name, story, demand, right, part)| check(name, story(), demand, right, part));
+    for (name, story, demand, right, part) in cases {
+        check(name, story(), demand, right, part);
+    }
 }
 
 #[test]
@@ -138,7 +142,9 @@ fn what_succeeded_can_be_taken_back_as_a_whole_or_from_a_step_on() {
             "past its pivot `p`: nothing is taken back any more",
         ),
     ];
-    cases.into_iter().for_each(|(name, story, demand, right, part)| check(name, story(), demand, right, part));
+    for (name, story, demand, right, part) in cases {
+        check(name, story(), demand, right, part);
+    }
 }
 
 #[test]
@@ -199,8 +205,13 @@ fn dead_letters_can_be_redriven_and_resolved() {
             "the output is not JSON",
         ),
     ];
-    cases.into_iter().for_each(|(name, story, demand, right, part)| check(name, story(), demand, right, part));
+    for (name, story, demand, right, part) in cases {
+        check(name, story(), demand, right, part);
+    }
 }
+
+/// Who says what, what becomes of the last one, and whether the run is settled then.
+type Said<'a> = (&'a [(&'a str, &'a Demand)], &'a str, bool);
 
 #[test]
 fn where_two_people_are_asked_for_the_second_one_must_be_another_and_say_the_same() {
@@ -211,7 +222,7 @@ fn where_two_people_are_asked_for_the_second_one_must_be_another_and_say_the_sam
     };
     let (done, undone) = (resolve(step(0), Resolution::Done), resolve(step(0), Resolution::Undone));
     // Who says what, and what becomes of the last one.
-    let cases: [(&[(&str, &Demand)], &str, bool); 7] = [
+    let cases: [Said<'_>; 7] = [
         (&[("ann", &done)], "noted", false),
         (&[("ann", &done), ("ann", &done)], "second_person_needed", false),
         (&[("ann", &done), ("bob", &done)], "noted", true),

@@ -50,7 +50,7 @@ fn a_cancel_and_a_deadline_wait_for_the_pivot_and_come_too_late_once_it_complete
 fn a_pivot_that_fails_cleanly_has_the_run_compensated() {
     for (pivot, hurry) in [(UNDOABLE, None), (FINAL, None), (UNDOABLE, Some(InFlight::MayEnd)), (FINAL, Some(InFlight::EndNow))] {
         let mut story = at_pivot(pivot);
-        for in_flight in hurry {
+        if let Some(in_flight) = hurry {
             story.demand(cancel(in_flight));
         }
         story.orders();

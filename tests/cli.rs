@@ -3,6 +3,8 @@
 
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "cli/demands.rs"]
+mod demands;
 #[path = "cli/json.rs"]
 mod json;
 #[path = "cli/outcomes.rs"]
@@ -61,6 +63,34 @@ impl Site {
         self.amends(&args.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
     }
 
+    /// Runs the saga of the example, whose retries wait for ten minutes, up to its first wait, and gives the id of the run.
+    fn open_run(&self, rehearse: &Value) -> String {
+        let document = std::fs::read_to_string(example("saga.yaml")).expect("the example is there");
+        let slow = document.replace("initial: 200ms, max: 2s", "initial: 10m, max: 10m");
+        assert_ne!(slow, document);
+        let saga = self.file("slow.yaml", &slow);
+        let ended = self.exec_saga(&saga, &order(rehearse), &["--wait-max", "0s"]);
+        assert_eq!(ended.code, Some(1), "{ended}");
+        let id = run_id(&ended);
+        let last = ended.stdout.last().expect("it said something");
+        assert!(last.starts_with(&format!("waiting {id} until ")), "{ended}");
+        id
+    }
+
+    /// What `amends run show --json` gives.
+    fn shown(&self, run: &str) -> Value {
+        let shown = self.amends(&["run", "show", run, "--json"]);
+        assert_eq!(shown.code, Some(0), "{shown}");
+        shown.json()
+    }
+
+    /// The status of each step of a run.
+    fn statuses(&self, run: &str) -> Vec<String> {
+        let shown = self.shown(run);
+        let steps = shown["steps"].as_array().expect("a list");
+        steps.iter().map(|step| step["status"].as_str().expect("a word").to_owned()).collect()
+    }
+
     /// What `amends state list --json` gives.
     fn state(&self) -> Value {
         let listed = self.amends(&["state", "list", "--json"]);
@@ -77,6 +107,23 @@ fn orders() -> String {
 /// A file of the example.
 fn example(name: &str) -> PathBuf {
     root().join("examples/order-fulfillment").join(name)
+}
+
+/// An order with failures to rehearse.
+fn order(rehearse: &Value) -> String {
+    serde_json::json!({ "customer": "anna", "sku": "BOOK-1", "quantity": 2, "country": "DE", "rehearse": rehearse }).to_string()
+}
+
+/// What rehearses that the payment is not available the first time.
+fn unavailable_once() -> Value {
+    serde_json::json!({ "charge-payment": { "execute": { "unavailable": { "attempts": 1 } } } })
+}
+
+/// That a command is done, and its last line.
+#[track_caller]
+fn last_line(ended: &Ended) -> &str {
+    assert_eq!(ended.code, Some(0), "{ended}");
+    ended.stdout.last().unwrap_or_else(|| panic!("nothing is said: {ended}"))
 }
 
 /// `@FILE` for an input of the example.
@@ -100,8 +147,22 @@ fn every_command_explains_itself_with_an_example() {
     for command in [
         "exec",
         "resume",
+        "run start",
         "run list",
         "run show",
+        "run cancel",
+        "run pause",
+        "run resume",
+        "run signal",
+        "run retry",
+        "run compensate",
+        "run kill",
+        "dead-letter list",
+        "dead-letter show",
+        "dead-letter redrive",
+        "dead-letter resolve",
+        "tenant show",
+        "tenant resolvers",
         "plugin check",
         "plugin build",
         "saga check",

@@ -23,12 +23,14 @@ fn check(value: &Value, all: &[&str], some: &[&str]) {
     }
 }
 
-const RUN: &[&str] = &["id", "saga", "version", "status", "input", "started_at", "steps"];
-const RUN_AT_TIMES: &[&str] = &["outcome", "output", "error", "ended_at", "cause"];
+const RUN: &[&str] = &["id", "saga", "version", "status", "input", "started_at", "steps", "demands", "dead_letters"];
+const RUN_AT_TIMES: &[&str] = &["outcome", "output", "error", "ended_at", "cause", "key", "begins_at", "awaits"];
+
+const STEP_AT_TIMES: &[&str] = &["output", "uses", "component", "wait", "proof", "resolved"];
 
 fn check_run(run: &Value) {
     for step in run["steps"].as_array().expect("a list") {
-        check(step, &["id", "status", "kind", "attempts"], &["output"]);
+        check(step, &["id", "status", "kind", "attempts"], STEP_AT_TIMES);
         for attempt in step["attempts"].as_array().expect("a list") {
             let all = ["direction", "number", "started_at", "ended_at", "result", "fuel", "effects", "log_lines"];
             check(attempt, &all, &["fault", "took_us", "conflicts"]);
@@ -119,7 +121,7 @@ fn many_runs_and_resumed_ones_are_objects_on_lines() {
     let ended = site.amends(&["exec", text(&saga), "--plugin", &plugin, "--inputs", &inputs, "--json"]);
     assert_eq!((ended.code, ended.stdout.len()), (Some(0), 2), "{ended}");
     let line = |at: usize| serde_json::from_str::<Value>(&ended.stdout[at]).expect("JSON");
-    check(&line(0), &["line", "tenant", "run", "outcome"], &[]);
+    check(&line(0), &["line", "tenant", "run", "outcome", "status"], &[]);
     check(&line(1), &["runs", "took_ms"], &[]);
     let resumed = site.amends(&["resume", "--json"]);
     assert_eq!((resumed.code, resumed.stdout.len()), (Some(0), 1), "{resumed}");

@@ -4,7 +4,7 @@ mod host;
 mod program;
 
 pub use host::{Host, payload};
-pub use program::{Ended, PATIENCE, Program, run_amends};
+pub use program::{Ended, PATIENCE, Program, run_amends, run_amends_with};
 
 use std::path::PathBuf;
 

@@ -45,15 +45,36 @@ pub fn run_amends<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Ended {
     Program::start(args).wait()
 }
 
+/// The same with variables in its environment.
+///
+/// # Panics
+/// If it is not over in time.
+pub fn run_amends_with<A: AsRef<OsStr>>(
+    variables: impl IntoIterator<Item = (&'static str, &'static str)>,
+    args: impl IntoIterator<Item = A>,
+) -> Ended {
+    Program::start_with(variables, args).wait()
+}
+
 impl Program {
     /// Starts `amends` with `args`. The variables of this process that speak to `amends` do not reach it.
     ///
     /// # Panics
     /// If it cannot be started.
     pub fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Self {
+        Self::start_with([], args)
+    }
+
+    fn start_with<A: AsRef<OsStr>>(
+        variables: impl IntoIterator<Item = (&'static str, &'static str)>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Self {
         let mut command = Command::new(amends());
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.env_remove("AMENDS_LOG").env_remove("AMENDS_URL").env_remove("AMENDS_TOKEN");
+        for variable in ["AMENDS_LOG", "AMENDS_URL", "AMENDS_TOKEN", "AMENDS_BY"] {
+            command.env_remove(variable);
+        }
+        command.envs(variables);
         let said = command.get_args().fold(OsString::from("amends"), |mut said, arg| {
             said.push(" ");
             said.push(arg);

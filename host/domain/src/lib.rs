@@ -9,6 +9,7 @@ pub mod decide;
 pub mod definition;
 pub mod digest;
 pub mod event;
+pub mod explain;
 pub mod expression;
 pub mod id;
 pub mod payload;

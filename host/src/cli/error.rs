@@ -3,7 +3,7 @@
 
 use super::output::{Exit, Format, plain, remark};
 use crate::compose::OpenError;
-use crate::coordinator::{DriveError, InstallError, StartError};
+use crate::coordinator::{CorrectError, DemandError, DriveError, InstallError, StartError};
 use crate::sandbox::{HostError, Refusal, SandboxError};
 use crate::store::StoreError;
 use crate::store::writer::WriterError;
@@ -99,6 +99,8 @@ fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Exit)> {
         .or_else(|| error.downcast_ref().map(of_refusal))
         .or_else(|| error.downcast_ref().map(of_install))
         .or_else(|| error.downcast_ref().map(of_start))
+        .or_else(|| error.downcast_ref().map(of_demand))
+        .or_else(|| error.downcast_ref().map(of_correct))
         .or_else(|| error.downcast_ref().map(of_drive))
         .or_else(|| error.downcast_ref().map(of_open))
         .or_else(|| error.downcast_ref().map(of_store))
@@ -125,7 +127,24 @@ fn of_start(error: &StartError) -> (&'static str, Exit) {
         | StartError::InputTooLong(_)
         | StartError::InputNotJson(_)
         | StartError::KeyLength(_)
-        | StartError::KeyReused(_) => (error.code(), Exit::Refused),
+        | StartError::KeyReused(_)
+        | StartError::BeginTooLate(_) => (error.code(), Exit::Refused),
+    }
+}
+
+fn of_demand(error: &DemandError) -> (&'static str, Exit) {
+    match error {
+        DemandError::UnknownRun(_) => ("unknown_run", Exit::Refused),
+        DemandError::Unfit(unfit) => (unfit.code, Exit::Refused),
+        DemandError::Host(error) => of_drive(error),
+    }
+}
+
+fn of_correct(error: &CorrectError) -> (&'static str, Exit) {
+    match (error, error.code()) {
+        (CorrectError::Install(error), _) => of_install(error),
+        (CorrectError::Host(error), _) => of_drive(error),
+        (_, code) => (code.unwrap_or("failed"), Exit::Refused),
     }
 }
 
@@ -180,6 +199,8 @@ fn of_sandbox(_: &SandboxError) -> (&'static str, Exit) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use amends_domain::decide::Unfit;
+    use amends_domain::id::RunId;
 
     #[test]
     fn every_error_has_a_code_an_exit_code_and_says_each_thing_once() {
@@ -190,6 +211,19 @@ mod tests {
             (refused("unknown_run", "there is no run"), "unknown_run", Exit::Refused, "there is no run"),
             (in_start, "disk_failed", Exit::NotSucceeded, "line 3: the data file: no space left"),
             (OpenError::from(damaged).into(), "data_damaged", Exit::ChainBroken, "local lane 0 record 7: its link does not fit"),
+            (DemandError::UnknownRun(RunId(7)).into(), "unknown_run", Exit::Refused, "run_00000000000000000000000007"),
+            (
+                DemandError::from(Unfit { code: "past_pivot", message: "the run is past its pivot".into() }).into(),
+                "past_pivot",
+                Exit::Refused,
+                "past its pivot",
+            ),
+            (
+                CorrectError::from(InstallError::from(Refusal::CoreModule)).into(),
+                "component_is_core_module",
+                Exit::Refused,
+                "core module",
+            ),
             (InstallError::from(Refusal::CoreModule).into(), "component_is_core_module", Exit::Refused, "core module"),
             (anyhow::anyhow!("something else"), "failed", Exit::NotSucceeded, "something else"),
         ] {

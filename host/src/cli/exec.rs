@@ -1,39 +1,37 @@
 //! `amends exec`: a saga from its file to its outcome, in this process.
 
 use super::argument::{Data, JsonSource, PluginFile, Tenant, components};
+use super::asking::{Begin, Patience};
+use super::drive::Stay;
 use super::hosted::{definition, driven, id, on, prepare};
 use super::inputs::{self, Batch};
-use super::journal::{Journal, Teller};
-use super::output::{Exit, Format, plain, remark, say, say_json};
+use super::output::{Exit, Format, say, say_json};
+use super::standing::{exit, tell_end};
 use super::view::RunView;
 use crate::compose::Host;
-use crate::coordinator::{Coordinator, Driven, StartRun};
+use crate::coordinator::{Coordinator, StartRun};
 use amends_domain::definition::Definition;
-use amends_domain::event::Outcome;
-use amends_domain::id::{PluginName, RunId, TenantId};
+use amends_domain::id::PluginName;
 use amends_domain::payload::Payload;
-use amends_domain::run::{Phase, Run};
 use anyhow::Context;
 use bytes::Bytes;
 use clap::Args;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::pin::pin;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often `--follow` looks for what became durable.
-const FOLLOW_EVERY: Duration = Duration::from_millis(20);
 
 const EXAMPLES: &str = "\
 Examples:
   amends exec saga.yaml --plugin orders=orders.wasm --input '{\"sku\":\"BOOK-1\"}' --data ./data
   amends exec saga.yaml --plugin orders=orders.wasm --input @input.json --key order-17 --data ./data --follow
   amends exec saga.yaml --plugin orders=orders.wasm --inputs orders.jsonl --data ./data
+  amends exec saga.yaml --input @input.json --delay 10m --wait-max 1h --data ./data
 
 The first line is `run ID`, as soon as the start is durable; the last one `outcome succeeded`, `compensated`, `stuck` or `killed`.
-Exit code 0 if the run succeeded, 1 if not, 3 if the saga, a plugin, the input or the key is refused. Stopped by Ctrl-C or killed,
-the run stays open, and `amends resume` goes on with it.";
+Timers and retries are waited for, people are not: when the run waits for a signal for more than a minute or is paused, it is left
+open, the last line is `waiting ID …` or `paused ID`, and the exit code is 1. Exit code 0 if the run succeeded, 1 if not or not yet,
+3 if the saga, a plugin, the input or the key is refused. Stopped by Ctrl-C or killed, the run stays open, and `amends resume` goes
+on with it.";
 
 /// Apply a saga, start a run of it and drive it to its outcome
 #[derive(Debug, Args)]
@@ -61,6 +59,10 @@ pub(super) struct Exec {
     /// Print each line of the timeline as it becomes durable, and not all at the end
     #[arg(long, conflicts_with = "json")]
     follow: bool,
+    #[command(flatten)]
+    begin: Begin,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// What is to be run.
@@ -87,7 +89,8 @@ pub(super) fn run(exec: &Exec, format: Format) -> anyhow::Result<Exit> {
     let work = work(exec, format)?;
     let host = Host::open(&exec.data.dir)?;
     on(host, Some(&exec.data.dir), async |coordinator| {
-        go(&coordinator, &exec.tenant.id, &definition, &components, work, format).await
+        let coordinator = exec.patience.over(&coordinator);
+        go(&coordinator, exec, &definition, &components, work, format).await
     })
 }
 
@@ -106,109 +109,46 @@ fn work(exec: &Exec, format: Format) -> anyhow::Result<Work> {
 
 async fn go(
     coordinator: &Coordinator,
-    tenant: &TenantId,
+    exec: &Exec,
     definition: &Arc<Definition>,
     components: &BTreeMap<PluginName, Bytes>,
     work: Work,
     format: Format,
 ) -> anyhow::Result<Exit> {
+    let tenant = &exec.tenant.id;
     prepare(coordinator, tenant, definition, components).await?;
-    let start = |input, key| StartRun { tenant: tenant.clone(), saga: definition.saga.clone(), input, key, begin: None };
+    let begin = exec.begin.instant();
+    let start = |input, key| StartRun { tenant: tenant.clone(), saga: definition.saga.clone(), input, key, begin };
+    let stay = Stay { coordinator, tenant, patience: exec.patience };
     match work {
-        Work::One { input, key, telling } => one(coordinator, start(input, key), telling).await,
-        Work::Many(batch) => inputs::run(coordinator, batch, start, format).await,
+        Work::One { input, key, telling } => one(stay, start(input, key), telling, &exec.data.dir).await,
+        Work::Many(batch) => inputs::run(stay, batch, start, format).await,
     }
 }
 
-async fn one(coordinator: &Coordinator, start: StartRun, telling: Telling) -> anyhow::Result<Exit> {
-    let tenant = start.tenant.clone();
-    let started = coordinator.start(start).await?;
+async fn one(stay: Stay<'_>, start: StartRun, telling: Telling, data: &Path) -> anyhow::Result<Exit> {
+    let started = stay.coordinator.start(start).await?;
     let run = id(&started);
-    let driven = driven(coordinator, &tenant, started)?;
+    let driven = driven(stay.coordinator, stay.tenant, started)?;
     if let Some(driven) = &driven {
         driven.accepted().await?;
     }
     match telling {
         Telling::Json => {
-            ended(run, driven).await?;
-            let journal = Journal::read(&**coordinator.store(), &tenant, run)?;
-            say_json(&RunView::of(&journal)?.ended())?;
-            Ok(exit(outcome(&journal.replay()?)?))
+            let rest = stay.to_its_rest(run, driven).await?;
+            say_json(&RunView::of(&stay.stored(run)?)?.ended())?;
+            Ok(exit(&rest))
         }
         Telling::Afterwards => {
             say(format_args!("run {run}"))?;
-            ended(run, driven).await?;
-            tell_end(&Journal::read(&**coordinator.store(), &tenant, run)?.say()?)
+            stay.to_its_rest(run, driven).await?;
+            let journal = stay.stored(run)?;
+            tell_end(&journal.say()?, &journal.entries, data)
         }
         Telling::Following => {
             say(format_args!("run {run}"))?;
-            follow(coordinator, &tenant, run, driven).await?;
-            tell_end(&Journal::read(&**coordinator.store(), &tenant, run)?.replay()?)
+            let rest = stay.followed(run, driven).await?;
+            tell_end(&rest, &stay.stored(run)?.entries, data)
         }
-    }
-}
-
-async fn ended(run: RunId, driven: Option<Driven>) -> anyhow::Result<()> {
-    if let Some(driven) = driven {
-        let ended = driven.ended().await;
-        ended.with_context(|| format!("{run} has no outcome yet, `amends resume` goes on with it"))?;
-    }
-    Ok(())
-}
-
-/// Prints what the store shows, which is durable, until the run has ended.
-async fn follow(coordinator: &Coordinator, tenant: &TenantId, run: RunId, driven: Option<Driven>) -> anyhow::Result<()> {
-    let store = &**coordinator.store();
-    let mut journal = Journal::read(store, tenant, run)?;
-    let mut teller = Teller::new(&journal)?;
-    let mut last = store.last_record(tenant, run)?;
-    teller.go_on(&journal)?;
-    let mut end = pin!(ended(run, driven));
-    loop {
-        let over = tokio::select! {
-            ended = &mut end => {
-                ended?;
-                true
-            }
-            () = tokio::time::sleep(FOLLOW_EVERY) => false,
-        };
-        let newest = store.last_record(tenant, run)?;
-        if newest != last {
-            last = newest;
-            journal = Journal::read(store, tenant, run)?;
-            teller.go_on(&journal)?;
-        }
-        if over {
-            return Ok(());
-        }
-    }
-}
-
-/// The last lines.
-fn tell_end(run: &Run) -> anyhow::Result<Exit> {
-    let outcome = outcome(run)?;
-    if let Phase::Ended(ended) = run.phase()
-        && let Some(output) = &ended.output
-    {
-        say(format_args!("output {}", plain(&output.readable().to_string())))?;
-    }
-    if outcome == Outcome::Stuck {
-        remark("a compensation ran out of attempts: what it should have taken back has to be seen to by a person")?;
-    }
-    say(format_args!("outcome {}", outcome.word()))?;
-    Ok(exit(outcome))
-}
-
-fn outcome(run: &Run) -> anyhow::Result<Outcome> {
-    match run.phase() {
-        Phase::Ended(ended) => Ok(ended.outcome),
-        Phase::Forward | Phase::Backward(_) => anyhow::bail!("{} has no outcome yet", run.id()),
-    }
-}
-
-fn exit(outcome: Outcome) -> Exit {
-    match outcome {
-        Outcome::Succeeded => Exit::Done,
-        Outcome::Compensated | Outcome::Stuck | Outcome::Killed => Exit::NotSucceeded,
     }
 }

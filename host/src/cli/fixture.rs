@@ -4,7 +4,8 @@ use super::journal::Journal;
 use amends_domain::definition::read;
 use amends_domain::digest::Digest;
 use amends_domain::event::{
-    AttemptEnded, AttemptRef, Direction, Ending, Entry, Event, Failure, Fault, LogLevel, LogLine, Spent, Started,
+    AttemptEnded, AttemptRef, Author, Demand, Demanded, Direction, Ending, Entry, Event, Failure, Fault, LogLevel, LogLine, Spent,
+    Started,
 };
 use amends_domain::id::{RunId, StepIndex};
 use amends_domain::payload::Payload;
@@ -38,10 +39,20 @@ pub(super) fn failed(failure: Failure, code: &str, message: &str) -> Ending {
     Ending::Failed { failure, fault: Fault::new(code, message), retry_after: None }
 }
 
+/// Somebody named anna asked for it.
+pub(super) fn demanded(demand: Demand, why: Option<&str>) -> Event {
+    Event::Demanded(Box::new(Demanded { demand, by: Author { who: "anna".into(), why: why.map(str::to_owned), key: None } }))
+}
+
 /// The journal of run 7 of a saga with the steps `take-stock`, `pay` and `ship`, a millisecond for each fact.
 pub(super) fn journal(events: Vec<Event>) -> Journal {
-    let saga = r#"{"saga":"s","steps":[{"id":"take-stock","uses":"p/a"},{"id":"pay","uses":"p/b"},{"id":"ship","uses":"p/c"}]}"#;
-    let definition = Arc::new(read(saga).expect("a saga"));
+    let steps = r#"{"id":"take-stock","uses":"p/a"},{"id":"pay","uses":"p/b"},{"id":"ship","uses":"p/c"}"#;
+    journal_of(steps, events)
+}
+
+/// The same of a saga with these steps.
+pub(super) fn journal_of(steps: &str, events: Vec<Event>) -> Journal {
+    let definition = Arc::new(read(&format!(r#"{{"saga":"s","steps":[{steps}]}}"#)).expect("a saga"));
     let started = Started {
         saga: definition.saga.clone(),
         version: 1,

@@ -1,16 +1,15 @@
 //! `amends exec --inputs`: a run for each line of a file. Apart from `exec`, which tells all of one run; here each is one line.
 
 use super::argument::{file, json};
+use super::drive::Stay;
 use super::error::{as_text, message, misuse};
 use super::hosted::{driven, id};
 use super::output::{Exit, Format, remark};
-use super::tally::{EndedRun, Tally};
+use super::tally::{RunLine, Tally};
 use crate::clock::{Clock, SystemClock};
-use crate::coordinator::{Coordinator, DriveError, StartError, StartRun};
-use amends_domain::event::Outcome;
-use amends_domain::id::RunId;
+use crate::coordinator::{StartError, StartRun};
 use amends_domain::payload::Payload;
-use amends_domain::run::Phase;
+use amends_domain::run::Run;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use std::path::Path;
@@ -48,7 +47,7 @@ enum Failed {
 }
 
 pub(super) async fn run(
-    coordinator: &Coordinator,
+    stay: Stay<'_>,
     batch: Batch,
     start: impl Fn(Payload, Option<String>) -> StartRun,
     format: Format,
@@ -56,16 +55,15 @@ pub(super) async fn run(
     let began = SystemClock.now();
     let mut tally = Tally::default();
     let mut refused = false;
-    let tenant = start(Payload::default(), None).tenant;
     let started = batch.inputs.into_iter().map(|(line, input)| {
         let key = batch.key.as_ref().map(|key| format!("{key}-{line}"));
         let start = start(input, key);
-        async move { (line, one(coordinator, start).await) }
+        async move { (line, one(stay, start).await) }
     });
     let mut ends = stream::iter(started).buffer_unordered(RUNS_MAX);
     while let Some((line, ended)) = ends.next().await {
         match ended {
-            Ok((run, outcome)) => tally.add(&EndedRun { line: Some(line), tenant: &tenant, run, outcome }, format)?,
+            Ok(run) => tally.add(&RunLine::of(Some(line), stay.tenant, &run), format)?,
             Err(Failed::Refused(error)) => {
                 refused = true;
                 tally.refuse();
@@ -78,24 +76,14 @@ pub(super) async fn run(
     Ok(if refused { Exit::Refused } else { tally.exit() })
 }
 
-async fn one(coordinator: &Coordinator, start: StartRun) -> Result<(RunId, Outcome), Failed> {
-    let tenant = start.tenant.clone();
-    let started = coordinator.start(start).await.map_err(|error| match error {
+async fn one(stay: Stay<'_>, start: StartRun) -> Result<Run, Failed> {
+    let started = stay.coordinator.start(start).await.map_err(|error| match error {
         StartError::Host(error) => Failed::Host(error.into()),
         refused => Failed::Refused(refused),
     })?;
     let run = id(&started);
-    let outcome = async {
-        let run = match driven(coordinator, &tenant, started)? {
-            Some(driven) => driven.ended().await?,
-            None => super::journal::Journal::read(&**coordinator.store(), &tenant, run)?.replay()?,
-        };
-        match run.phase() {
-            Phase::Ended(ended) => Ok(ended.outcome),
-            Phase::Forward | Phase::Backward(_) => Err(DriveError::Gone(format!("{} has no outcome", run.id())).into()),
-        }
-    };
-    outcome.await.map(|outcome| (run, outcome)).map_err(Failed::Host)
+    let driven = driven(stay.coordinator, stay.tenant, started).map_err(Failed::Host)?;
+    stay.to_its_rest(run, driven).await.map_err(Failed::Host)
 }
 
 #[cfg(test)]

@@ -47,6 +47,19 @@ impl Journal {
         Ok(Run::of_journal(self.run, Arc::clone(&self.definition), &self.entries)?)
     }
 
+    /// Why the run last went backward, for people; none if it never did.
+    pub(super) fn because(&self) -> anyhow::Result<Option<String>> {
+        let mut timeline = self.timeline();
+        let mut because = None;
+        for entry in &self.entries[1..] {
+            timeline.tell(entry)?;
+            if let Event::CompensationStarted { cause } = &entry.event {
+                because = Some(timeline.because(cause));
+            }
+        }
+        Ok(because)
+    }
+
     /// Prints the whole timeline and gives the run at its end.
     pub(super) fn say(&self) -> anyhow::Result<Run> {
         let mut teller = Teller::new(self)?;

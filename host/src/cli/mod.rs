@@ -1,8 +1,12 @@
-//! The command line: noun, then verb. Each file is one noun; what they share is in `argument`, `hosted`, `journal`, `timeline`,
-//! `output` and `error`. Nothing is decided here: commands read their arguments, ask the floors below, and tell the answer.
+//! The command line: noun, then verb. Each file or folder is one noun; what they share is in `argument`, `asking`, `hosted`, `drive`,
+//! `journal`, `timeline`, `standing`, `view`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
+//! floors below, and tell the answer.
 
 mod argument;
+mod asking;
 mod audit;
+mod dead_letter;
+mod drive;
 mod error;
 mod exec;
 #[cfg(test)]
@@ -15,8 +19,10 @@ mod plugin;
 mod resume;
 mod run;
 mod saga;
+mod standing;
 mod state;
 mod tally;
+mod tenant;
 mod text;
 mod timeline;
 mod view;
@@ -30,8 +36,9 @@ const EXAMPLES: &str = "\
 Example:
   amends exec saga.yaml --plugin orders=orders.wasm --input @input.json --data ./data
 
-Exit codes: 0 done; 1 the run did not succeed, or the command could not be finished; 2 bad usage; 3 refused; 4 cannot reach the
-server; 5 the audit chain is broken; 130 and 143 stopped by Ctrl-C or SIGTERM. AMENDS_LOG=debug shows what happens inside.";
+Exit codes: 0 done; 1 the run did not succeed, or not yet, or the command could not be finished; 2 bad usage; 3 refused;
+4 cannot reach the server; 5 the audit chain is broken; 130 and 143 stopped by Ctrl-C or SIGTERM.
+AMENDS_BY names who asks where --by does not; AMENDS_LOG=debug shows what happens inside.";
 
 /// Run sagas whose steps are sandboxed WebAssembly components, and make amends when one fails
 #[derive(Debug, Parser)]
@@ -50,6 +57,10 @@ enum Command {
     Resume(resume::Resume),
     #[command(subcommand)]
     Run(run::Run),
+    #[command(subcommand)]
+    DeadLetter(dead_letter::DeadLetter),
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     #[command(subcommand)]
@@ -74,6 +85,8 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Exec(exec) => exec::run(exec, format),
         Command::Resume(resume) => resume::run(resume, format),
         Command::Run(run) => run::run(run, format),
+        Command::DeadLetter(letter) => dead_letter::run(letter, format),
+        Command::Tenant(tenant) => tenant::run(tenant, format),
         Command::Plugin(plugin) => plugin::run(plugin, format),
         Command::Saga(saga) => saga::run(saga, format),
         Command::State(state) => state::run(state, format),
@@ -85,6 +98,20 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    /// Clap looks for this in debug builds only, and flattened arguments come from several files.
+    #[test]
+    fn no_command_has_two_arguments_of_one_name() {
+        fn check(command: &clap::Command) {
+            let mut names: Vec<_> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "`{}`: {names:?}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
 
     #[test]
     fn every_command_has_help_with_an_example() {

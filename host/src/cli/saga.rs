@@ -4,6 +4,7 @@ use super::argument::{PluginFile, components};
 use super::hosted::{check, definition, install, on};
 use super::output::{Exit, Format, plain, remark, say, say_json};
 use super::text::count;
+use super::view::kind;
 use crate::compose::Host;
 use amends_domain::definition::Definition;
 use amends_domain::id::TenantId;
@@ -58,7 +59,7 @@ fn say_good(definition: &Definition, plugins: usize, format: Format) -> anyhow::
     match format {
         Format::Json => {
             let steps: Vec<_> =
-                steps.iter().map(|step| serde_json::json!({ "id": step.id, "uses": step.uses().map(|uses| uses.handler.to_string()), "kind": step.kind().word() })).collect();
+                steps.iter().map(|step| serde_json::json!({ "id": step.id, "uses": step.uses().map(|uses| uses.handler.to_string()), "kind": kind(step) })).collect();
             let checked = plugins > 0;
             say_json(&serde_json::json!({ "saga": saga, "digest": digest, "steps": steps, "plugins_checked": checked }))?;
         }

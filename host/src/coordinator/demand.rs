@@ -78,7 +78,7 @@ impl Coordinator {
             self.parts.registry.component(*component).await?;
         }
         loop {
-            match self.parts.under_way.of(of.run) {
+            match self.parts.under_way.of(&of.tenant, of.run) {
                 Some(driven) => {
                     if let Some(answered) = tell(&driven, &of).await? {
                         self.parts.gate.leave(answered.position).await.map_err(DriveError::from)?;
@@ -112,7 +112,7 @@ impl Coordinator {
     async fn demand_of_resting(&self, of: &DemandOf) -> Result<Option<Answered>, DemandError> {
         let lane = self.parts.lanes.of(&of.tenant);
         let mut judged = None;
-        let claim = self.parts.under_way.claim(of.run, &self.parts.gate, |left| {
+        let claim = self.parts.under_way.claim((&of.tenant, of.run), &self.parts.gate, |left| {
             let (found, position) = self.judge(&lane, of, left)?;
             judged = Some(found);
             Ok::<_, DemandError>(position)

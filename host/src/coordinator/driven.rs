@@ -4,7 +4,7 @@ use super::error::DriveError;
 use super::gate::Gate;
 use super::mailbox::{Receiver, Sender, mailbox};
 use crate::store::writer::Position;
-use amends_domain::id::RunId;
+use amends_domain::id::{RunId, TenantId};
 use amends_domain::run::Run;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,17 +83,20 @@ impl Driven {
 #[derive(Debug, Clone, Default)]
 pub(super) struct UnderWay(Arc<Mutex<Runs>>);
 
+/// A run and whose it is: whoever names another tenant's run has named none.
+type Key = (TenantId, RunId);
+
 #[derive(Debug, Default)]
 struct Runs {
-    driven: HashMap<RunId, Driven>,
+    driven: HashMap<Key, Driven>,
     /// Those that this process has put aside: whoever goes on with one need not fear that something was running.
-    resting: HashSet<RunId>,
+    resting: HashSet<Key>,
 }
 
 /// The right to drive a run; given back when dropped.
 #[derive(Debug)]
 pub(super) struct DriveRight {
-    run: RunId,
+    key: Key,
     mailbox: Option<(Sender, Receiver)>,
     end: watch::Sender<End>,
     under_way: UnderWay,
@@ -118,24 +121,30 @@ pub(super) enum Left {
 
 impl UnderWay {
     /// The run, if somebody drives it.
-    pub(super) fn of(&self, run: RunId) -> Option<Driven> {
-        self.runs().driven.get(&run).cloned()
+    pub(super) fn of(&self, tenant: &TenantId, run: RunId) -> Option<Driven> {
+        self.runs().driven.get(&(tenant.clone(), run)).cloned()
     }
 
     /// Asks for the right to drive a run whose newest fact is queued at what `start` gives. `start` is called only if nobody drives it
     /// yet, and nobody else is given the right meanwhile.
-    pub(super) fn claim<E>(&self, run: RunId, gate: &Gate, start: impl FnOnce(Left) -> Result<Position, E>) -> Result<Claim, E> {
+    pub(super) fn claim<E>(
+        &self,
+        (tenant, run): (&TenantId, RunId),
+        gate: &Gate,
+        start: impl FnOnce(Left) -> Result<Position, E>,
+    ) -> Result<Claim, E> {
+        let key = (tenant.clone(), run);
         let mut runs = self.runs();
-        if let Some(driven) = runs.driven.get(&run) {
+        if let Some(driven) = runs.driven.get(&key) {
             return Ok(Claim::Taken(driven.clone()));
         }
-        let start = start(if runs.resting.contains(&run) { Left::Resting } else { Left::Unknown })?;
-        runs.resting.remove(&run);
+        let start = start(if runs.resting.contains(&key) { Left::Resting } else { Left::Unknown })?;
+        runs.resting.remove(&key);
         let (end, ended) = watch::channel(None);
         let mailbox = mailbox();
         let driven = Driven { run, start, gate: gate.clone(), driver: mailbox.0.clone(), end: ended };
-        runs.driven.insert(run, driven.clone());
-        Ok(Claim::Mine(DriveRight { run, mailbox: Some(mailbox), end, under_way: self.clone() }, driven))
+        runs.driven.insert(key.clone(), driven.clone());
+        Ok(Claim::Mine(DriveRight { key, mailbox: Some(mailbox), end, under_way: self.clone() }, driven))
     }
 
     fn runs(&self) -> MutexGuard<'_, Runs> {
@@ -151,8 +160,8 @@ impl DriveRight {
 
     /// Tells everybody who waits.
     pub(super) fn end(self, end: Result<Rest, DriveError>) {
-        if let Ok(Rest::Waiting(run)) = &end {
-            self.under_way.runs().resting.insert(run.id());
+        if let Ok(Rest::Waiting(_)) = &end {
+            self.under_way.runs().resting.insert(self.key.clone());
         }
         let waiting = self.end.clone();
         // The right first: whoever hears of the end finds that nobody drives the run.
@@ -163,6 +172,6 @@ impl DriveRight {
 
 impl Drop for DriveRight {
     fn drop(&mut self) {
-        self.under_way.runs().driven.remove(&self.run);
+        self.under_way.runs().driven.remove(&self.key);
     }
 }

@@ -7,6 +7,7 @@ use amends_domain::digest::Digest;
 use amends_domain::id::{PluginName, RunId, SagaName};
 use amends_domain::payload::PAYLOAD_LEN_MAX;
 use amends_domain::run::Misfit;
+use amends_domain::time::Timestamp;
 
 /// Why this host cannot go on with a run. The run itself is not harmed: it is open, and goes on where it is found next.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,9 @@ pub enum StartError {
     /// The idempotency key was used for something else.
     #[error("the idempotency key was used for {0} with another saga or input: use another key, or the same input")]
     KeyReused(RunId),
+    /// It would begin too late.
+    #[error("the run would begin at {0}: at most ten years ahead are allowed")]
+    BeginTooLate(Timestamp),
     /// The host cannot.
     #[error(transparent)]
     Host(#[from] DriveError),
@@ -101,6 +105,7 @@ impl StartError {
             Self::InputNotJson(_) => "input_not_json",
             Self::KeyLength(_) => "key_length",
             Self::KeyReused(_) => "key_reused",
+            Self::BeginTooLate(_) => "begin_too_late",
             Self::Host(_) => "host",
         }
     }

@@ -21,13 +21,19 @@ use futures_util::stream::FuturesUnordered;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A run that has nothing to do for longer than this is put aside, so that it costs no task and no memory.
-const REST_AFTER: Span = Span(60_000);
+/// Where a run is driven.
+pub(super) struct Place {
+    pub(super) parts: Arc<Parts>,
+    pub(super) lane: Arc<Lane>,
+    /// A run that has nothing to do for longer is put aside.
+    pub(super) rest_after: Span,
+}
 
 /// Drives one run.
 pub(super) struct Executor {
     parts: Arc<Parts>,
     lane: Arc<Lane>,
+    rest_after: Span,
     run: Run,
     /// Where the run's newest fact stands in the queue.
     last: Position,
@@ -48,10 +54,10 @@ struct Loading {
 }
 
 impl Executor {
-    pub(super) fn new(parts: Arc<Parts>, lane: Arc<Lane>, run: Run, last: Position, mailbox: (Sender, Receiver)) -> Self {
-        let (sender, mailbox) = mailbox;
+    pub(super) fn new(place: Place, run: Run, last: Position, sender: Sender, mailbox: Receiver) -> Self {
+        let Place { parts, lane, rest_after } = place;
         let attempts = Attempts::new(Arc::clone(&parts), Arc::clone(&lane), sender);
-        Self { parts, lane, run, last, mailbox, attempts, guests: HashMap::new(), loading: Loading::default() }
+        Self { parts, lane, rest_after, run, last, mailbox, attempts, guests: HashMap::new(), loading: Loading::default() }
     }
 
     /// Drives the run to its outcome, or until there is nothing to do for long, and waits until that is durable.
@@ -98,7 +104,7 @@ impl Executor {
     fn may_rest(&self, wake: Option<Timestamp>) -> bool {
         let idle = self.attempts.is_empty() && self.loading.loads.is_empty();
         let now = self.parts.clock.now();
-        idle && self.mailbox.is_empty() && wake.is_none_or(|wake| wake.since(now) > REST_AFTER)
+        idle && self.mailbox.is_empty() && wake.is_none_or(|wake| wake.since(now) > self.rest_after)
     }
 
     /// Waits until an attempt ends, somebody says something or `wake` has come.

@@ -1,6 +1,7 @@
 //! Drives runs: the only place where store, sandbox and clock meet. A run enters as a journal, new or found after a crash: the same way.
 
 mod attempts;
+mod correct;
 mod demand;
 mod driven;
 mod error;
@@ -12,6 +13,7 @@ mod mailbox;
 mod registry;
 mod state;
 
+pub use correct::{CorrectError, Correction};
 pub use demand::{Answered, DemandError, DemandOf, Then};
 pub use driven::{Driven, Rest};
 pub use error::{DriveError, InstallError, StartError};
@@ -28,9 +30,9 @@ use amends_domain::id::{PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
 use amends_domain::plugin::Manifest;
 use amends_domain::run::Run;
-use amends_domain::time::Timestamp;
+use amends_domain::time::{Span, Timestamp};
 use driven::{Claim, Left, UnderWay};
-use executor::Executor;
+use executor::{Executor, Place};
 use gate::Gate;
 use lane::{Lanes, NewRun};
 use registry::Registry;
@@ -40,13 +42,20 @@ use tokio::runtime::Handle;
 /// After so many repeats because of other runs, an attempt counts as failed: `unavailable`, code `state_conflict`.
 const CONFLICTS_MAX: u32 = 100;
 
+/// Furthest ahead that the beginning of a run may lie: ten years.
+pub const BEGIN_MAX: Span = Span(3650 * 24 * 3_600_000);
+
 /// Longest idempotency key of a start, in bytes.
 pub const START_KEY_LEN_MAX: usize = 255;
+
+/// A run that has nothing to do for longer than this is put aside, so that it costs no task and no memory.
+pub const REST_AFTER: Span = Span(60_000);
 
 /// Everything that a run needs to be driven. Cheap to clone.
 #[derive(Clone)]
 pub struct Coordinator {
     parts: Arc<Parts>,
+    rest_after: Span,
 }
 
 struct Parts {
@@ -75,6 +84,15 @@ pub struct StartRun {
     pub key: Option<String>,
     /// It does nothing before this instant; none: it begins at once.
     pub begin: Option<Timestamp>,
+}
+
+/// A run that was accepted and that nobody drives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptedRun {
+    /// A new one.
+    New(RunId),
+    /// The key was used before with the same input: this is that run.
+    Existing(RunId),
 }
 
 /// What starting a run gave.
@@ -117,7 +135,15 @@ impl Coordinator {
         let registry = Registry::new(Arc::clone(&store), Arc::clone(&components));
         let gate = Gate::new(Arc::clone(&writer));
         let under_way = UnderWay::default();
-        Ok(Self { parts: Arc::new(Parts { store, writer, components, clock, lanes, registry, gate, under_way, guests }) })
+        let parts = Parts { store, writer, components, clock, lanes, registry, gate, under_way, guests };
+        Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
+    }
+
+    /// The same coordinator; a run that begins to be driven through this handle is put aside when it has nothing to do for longer than
+    /// `span`.
+    #[must_use]
+    pub fn resting_after(&self, span: Span) -> Self {
+        Self { parts: Arc::clone(&self.parts), rest_after: span }
     }
 
     /// The store, for reading: what it shows is durable.
@@ -178,10 +204,37 @@ impl Coordinator {
     /// # Errors
     /// [`StartError`] says why there is no such run; nothing was written.
     pub async fn start(&self, start: StartRun) -> Result<StartedRun, StartError> {
+        let lane = self.parts.lanes.of(&start.tenant);
+        Ok(match self.begin(&lane, start).await? {
+            Ok((run, claim)) => StartedRun::New(self.drive(lane, run, claim)),
+            Err(before) => StartedRun::Existing(before),
+        })
+    }
+
+    /// Starts a run and leaves it as it is: whoever finds it next drives it. When this returns, its start is durable.
+    ///
+    /// Dropping the future leaves it started or not.
+    ///
+    /// # Errors
+    /// As [`Coordinator::start`].
+    pub async fn accept(&self, start: StartRun) -> Result<AcceptedRun, StartError> {
+        let lane = self.parts.lanes.of(&start.tenant);
+        match self.begin(&lane, start).await? {
+            Ok((run, claim)) => {
+                let (Claim::Mine(_, driven) | Claim::Taken(driven)) = &claim;
+                // The right is held until it is in the store, where the next one looks.
+                driven.accepted().await?;
+                Ok(AcceptedRun::New(run.id()))
+            }
+            Err(before) => Ok(AcceptedRun::Existing(before)),
+        }
+    }
+
+    /// Queues the start of a run, or finds the one that was started with its key.
+    async fn begin(&self, lane: &Arc<lane::Lane>, start: StartRun) -> Result<Result<(Run, Claim), RunId>, StartError> {
         check_start(&start)?;
         let parts = &self.parts;
         parts.writer.room().await.map_err(DriveError::from)?;
-        let lane = parts.lanes.of(&start.tenant);
         let row = lane.saga(&start.saga)?.ok_or_else(|| StartError::UnknownSaga(start.saga.clone()))?;
         let definition = parts.registry.definition(&start.tenant, row.definition)?;
         let mut components = Vec::new();
@@ -195,16 +248,19 @@ impl Coordinator {
         let (id, at) = (parts.clock.run_id(), parts.clock.now());
         let mut run = Run::new(id, definition, Arc::clone(&started), at);
         if let Some(until) = begin.filter(|begin| *begin > at) {
+            if until.since(at) > BEGIN_MAX {
+                return Err(StartError::BeginTooLate(until));
+            }
             run.apply(&Entry { at, event: Event::Delayed { until } }).expect("a run that has just been accepted can be delayed");
         }
-        let claimed = parts.under_way.claim(id, &parts.gate, |_| match lane.start(&run) {
+        let claimed = parts.under_way.claim((lane.tenant(), id), &parts.gate, |_| match lane.start(&run) {
             Ok(NewRun::At(position)) => Ok(position),
             Ok(NewRun::Existing(before)) => Err(Ok(before)),
             Err(error) => Err(Err(error)),
         });
         match claimed {
-            Ok(claim) => Ok(StartedRun::New(self.drive(lane, run, claim))),
-            Err(Ok(before)) => Ok(StartedRun::Existing(before)),
+            Ok(claim) => Ok(Ok((run, claim))),
+            Err(Ok(before)) => Ok(Err(before)),
             Err(Err(error)) => Err(error),
         }
     }
@@ -219,7 +275,7 @@ impl Coordinator {
         let lane = parts.lanes.of(tenant);
         let mut found = None;
         // Read under the claim: nobody else can have brought the run further meanwhile.
-        let claimed = parts.under_way.claim(run, &parts.gate, |left| {
+        let claimed = parts.under_way.claim((tenant, run), &parts.gate, |left| {
             let mut run = self.open_run(tenant, run).map_err(Some)?.ok_or(None)?;
             let mut position = Position::default();
             if left == Left::Unknown {
@@ -260,7 +316,9 @@ impl Coordinator {
         match claim {
             Claim::Taken(driven) => driven,
             Claim::Mine(mut right, driven) => {
-                let executor = Executor::new(Arc::clone(&self.parts), lane, run, driven.start(), right.mailbox());
+                let (sender, mailbox) = right.mailbox();
+                let place = Place { parts: Arc::clone(&self.parts), lane, rest_after: self.rest_after };
+                let executor = Executor::new(place, run, driven.start(), sender, mailbox);
                 self.parts.guests.spawn(async move { right.end(executor.drive().await) });
                 driven
             }

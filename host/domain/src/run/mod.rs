@@ -307,7 +307,8 @@ impl Run {
             started: self.started_at,
             ended: if let Phase::Ended(ended) = &self.phase { Some(ended.at) } else { None },
             due: self.due(),
-            dead_letters: self.dead_letters,
+            // Of a run that was killed nothing is settled any more.
+            dead_letters: if self.status() == RunStatus::Ended(Outcome::Killed) { 0 } else { self.dead_letters },
         }
     }
 

@@ -1,13 +1,21 @@
 //! A run as JSON: the shape that programs rely on, the same wherever a run is shown. Apart from the rules, whose types may change.
 
+mod settled;
+mod step;
+
+pub(super) use settled::{DeadLetterView, LetterDetails, resolution};
+pub(super) use step::kind;
+
 use super::journal::Journal;
-use super::timeline::{failure, halt};
-use amends_domain::event::{AttemptEnded, AttemptRef, Cause, Direction, Ending, Entry, Event, Fault, LogLine, Outcome};
+use super::standing::AwaitsView;
+use amends_domain::event::{Cause, Direction, Entry, Event, Fault, Outcome};
 use amends_domain::id::{RunId, SagaName, StepId, StepIndex};
 use amends_domain::payload::Payload;
-use amends_domain::run::{Ended, Phase, Run, StepStatus};
+use amends_domain::run::{Ended, Phase, Run};
 use amends_domain::time::Timestamp;
 use serde::Serialize;
+use settled::DemandView;
+use step::{StepView, ending};
 
 /// A run and all its attempts.
 #[derive(Debug, Serialize)]
@@ -31,6 +39,19 @@ pub(super) struct RunView {
     /// Why it went backward.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<CauseView>,
+    /// The idempotency key of its start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    /// Where its start was delayed: until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begins_at: Option<Timestamp>,
+    /// What it waits for, while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    awaits: Option<AwaitsView>,
+    /// What people asked of it, oldest first.
+    demands: Vec<DemandView>,
+    /// The steps that wait for a person.
+    dead_letters: Vec<DeadLetterView>,
 }
 
 /// The same as the answer of a command that waited for the end: what one looks for first stands first, and is always there.
@@ -43,52 +64,12 @@ pub(super) struct EndedView {
     rest: RunView,
 }
 
-#[derive(Debug, Serialize)]
-struct StepView {
-    id: StepId,
-    status: StepStatus,
-    kind: &'static str,
-    attempts: Vec<AttemptView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<Payload>,
-}
-
-#[derive(Debug, Serialize)]
-struct AttemptView {
-    direction: Direction,
-    number: u32,
-    started_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<Timestamp>,
-    result: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<FaultView>,
-    fuel: u64,
-    took_us: u64,
-    /// How often it was repeated because another run had changed what it read.
-    conflicts: u32,
-    effects: Vec<EffectView>,
-    log_lines: Vec<LogLine>,
-}
-
 #[derive(Debug, Clone, Serialize)]
-struct FaultView {
-    code: String,
-    message: String,
+pub(super) struct FaultView {
+    pub(super) code: String,
+    pub(super) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Payload>,
-}
-
-#[derive(Debug, Serialize)]
-struct EffectView {
-    call: u32,
-    method: String,
-    target: String,
-    sent_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response: Option<Payload>,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,8 +94,8 @@ impl RunView {
             Phase::Ended(ended) => Some(ended.clone()),
             Phase::Forward | Phase::Backward(_) => None,
         };
-        let cause = journal.entries.iter().find_map(cause);
-        let steps = run.definition().indexed().map(|(index, _)| step(&run, index, &journal.entries)).collect();
+        let cause = journal.entries.iter().rev().find_map(cause);
+        let steps = run.definition().indexed().map(|(index, _)| StepView::of(&run, index, &journal.entries)).collect();
         let started = run.started();
         Ok(Self {
             id: run.id(),
@@ -124,7 +105,7 @@ impl RunView {
             outcome: ended.as_ref().map(|ended| ended.outcome),
             input: started.input.clone(),
             output: ended.as_ref().and_then(|ended| ended.output.clone()),
-            error: error(ended.as_ref(), cause, &journal.entries),
+            error: error(&run, ended.as_ref(), cause, &journal.entries),
             started_at: run.started_at(),
             ended_at: ended.map(|ended| ended.at),
             steps,
@@ -134,6 +115,11 @@ impl RunView {
                 Cause::Cancelled => CauseView::Cancelled,
                 Cause::Requested { from } => CauseView::Requested { from: from.map(|step| run.definition().step(step).id.clone()) },
             }),
+            key: started.key.clone(),
+            begins_at: Some(run.begins_at()).filter(|begins| *begins > run.started_at()),
+            awaits: AwaitsView::of(&run),
+            demands: DemandView::all(&run, &journal.entries),
+            dead_letters: DeadLetterView::all(journal)?,
         })
     }
 
@@ -147,9 +133,12 @@ fn cause(entry: &Entry) -> Option<&Cause> {
     if let Event::CompensationStarted { cause } = &entry.event { Some(cause) } else { None }
 }
 
-fn error(ended: Option<&Ended>, cause: Option<&Cause>, entries: &[Entry]) -> Option<FaultView> {
+fn error(run: &Run, ended: Option<&Ended>, cause: Option<&Cause>, entries: &[Entry]) -> Option<FaultView> {
     let of_output = ended.and_then(|ended| ended.fault.as_ref()).map(fault);
-    of_output.or_else(|| match cause? {
+    // Stuck on its way forward: what the first step says that waits for a person.
+    let stuck = || run.steps().find(|(index, _)| run.is_dead_letter(*index)).and_then(|(index, _)| step_fault(index, entries));
+    let Some(cause) = cause else { return of_output.or_else(stuck) };
+    of_output.or_else(|| match cause {
         Cause::StepFailed(step) => step_fault(*step, entries),
         Cause::DeadlinePassed => Some(FaultView {
             code: "deadline_passed".to_owned(),
@@ -171,87 +160,20 @@ fn step_fault(step: StepIndex, entries: &[Entry]) -> Option<FaultView> {
     })
 }
 
-fn step(run: &Run, index: StepIndex, entries: &[Entry]) -> StepView {
-    let attempts = entries.iter().filter_map(|entry| match &entry.event {
-        Event::AttemptStarted { attempt, .. } if attempt.step == index => Some(attempt_view(*attempt, entry.at, entries)),
-        _ => None,
-    });
-    StepView {
-        id: run.definition().step(index).id.clone(),
-        status: run.status_of(index),
-        kind: run.definition().step(index).kind().word(),
-        attempts: attempts.collect(),
-        output: run.step(index).output.clone(),
-    }
-}
-
-fn attempt_view(attempt: AttemptRef, started_at: Timestamp, entries: &[Entry]) -> AttemptView {
-    let ended = entries.iter().find_map(|entry| match &entry.event {
-        Event::AttemptEnded(ended) if ended.attempt == attempt => Some((entry.at, ended)),
-        _ => None,
-    });
-    let (result, fault) = ended.map_or(("running", None), |(_, ended)| ending(ended));
-    let spent = ended.map(|(_, ended)| ended.spent).unwrap_or_default();
-    AttemptView {
-        direction: attempt.direction,
-        number: attempt.number,
-        started_at,
-        ended_at: ended.map(|(at, _)| at),
-        result,
-        fault,
-        fuel: spent.fuel,
-        took_us: spent.micros,
-        conflicts: spent.conflicts,
-        effects: effects(attempt, entries),
-        log_lines: ended.map(|(_, ended)| ended.log.clone()).unwrap_or_default(),
-    }
-}
-
-fn ending(ended: &AttemptEnded) -> (&'static str, Option<FaultView>) {
-    match (&ended.ending, ended.attempt.direction) {
-        (Ending::Ok { .. }, Direction::Forward) => ("completed", None),
-        (Ending::Ok { .. }, Direction::Backward) => ("compensated", None),
-        (Ending::Failed { failure: kind, fault: said, .. }, _) => (failure(*kind), Some(fault(said))),
-        (Ending::Halted { halt: kind, message }, _) => {
-            let code = halt(*kind);
-            (code, Some(FaultView { code: code.replace('-', "_"), message: message.clone(), details: None }))
-        }
-    }
-}
-
-fn effects(attempt: AttemptRef, entries: &[Entry]) -> Vec<EffectView> {
-    let mut effects: Vec<EffectView> = Vec::new();
-    for entry in entries {
-        match &entry.event {
-            Event::EffectIntended { attempt: of, call, method, target } if *of == attempt => effects.push(EffectView {
-                call: *call,
-                method: method.clone(),
-                target: target.clone(),
-                sent_at: entry.at,
-                status: None,
-                response: None,
-            }),
-            Event::EffectAnswered { attempt: of, call, status, response } if *of == attempt => {
-                for effect in effects.iter_mut().filter(|effect| effect.call == *call) {
-                    (effect.status, effect.response) = (Some(*status), response.clone());
-                }
-            }
-            _ => {}
-        }
-    }
-    effects
-}
-
 fn fault(fault: &Fault) -> FaultView {
     FaultView { code: fault.code.clone(), message: fault.message.clone(), details: fault.details.clone() }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{BACKWARD, FORWARD, attempt, end, failed, journal, ok, start};
+    use super::super::fixture::{BACKWARD, FORWARD, attempt, demanded, end, failed, journal, journal_of, ok, start};
     use super::*;
-    use amends_domain::event::{Failure, Halt, Omission};
+    use amends_domain::event::{Confirmation, Demand, Ending, Failure, Halt, Omission, Resolution, Resolve, WaitEnd};
     use serde_json::{Value, json};
+
+    fn view_of(steps: &str, events: Vec<Event>) -> Value {
+        serde_json::to_value(RunView::of(&journal_of(steps, events)).expect("a journal that makes sense")).expect("it is JSON")
+    }
 
     fn view(events: Vec<Event>) -> Value {
         serde_json::to_value(RunView::of(&journal(events)).expect("a journal that makes sense")).expect("it is JSON")
@@ -291,10 +213,13 @@ mod tests {
             json!({"id": "run_00000000000000000000000007", "saga": "s", "version": 1, "status": "compensated", "outcome": "compensated",
                 "input": {}, "error": fault, "started_at": at(0), "ended_at": at(12), "cause": {"reason": "step-failed", "step": "pay"},
                 "steps": [
-                    {"id": "take-stock", "status": "compensated", "kind": "compensatable", "output": {},
+                    {"id": "take-stock", "status": "compensated", "kind": "compensatable", "uses": "p/a", "output": {},
                         "attempts": [forward, attempt("backward", 10, 11, "compensated")]},
-                    {"id": "pay", "status": "compensation-not-needed", "kind": "compensatable", "attempts": [failed]},
-                    {"id": "ship", "status": "pending", "kind": "compensatable", "attempts": []}]})
+                    {"id": "pay", "status": "compensation-not-needed", "kind": "compensatable", "uses": "p/b", "attempts": [failed],
+                        "proof": {"reason": "proven-clean", "read_only": false, "attempts": 1, "requests": 0, "safe_requests": 0,
+                            "text": "1 attempt, no request sent"}},
+                    {"id": "ship", "status": "pending", "kind": "compensatable", "uses": "p/c", "attempts": []}],
+                "demands": [], "dead_letters": []})
         );
     }
 
@@ -308,5 +233,56 @@ mod tests {
         let ended = RunView::of(&journal(vec![])).expect("a journal that makes sense").ended();
         let ended = serde_json::to_value(ended).expect("it is JSON");
         assert_eq!((&ended["run"], ended.get("output")), (&json!("run_00000000000000000000000007"), Some(&Value::Null)));
+    }
+
+    #[test]
+    fn what_people_asked_and_what_waits_for_them_is_there() {
+        let steps = r#"{"id":"ask","wait":{"signal":"go"}},{"id":"pay","uses":"p/b"},{"id":"ship","uses":"p/c"}"#;
+        let signal = Demand::Signal { name: "go".parse().expect("a name"), payload: Payload::from("[1]") };
+        let told = Resolve {
+            step: StepIndex(1),
+            resolution: Resolution::Undone,
+            evidence: Some(Payload::from("7")),
+            output: None,
+            confirmation: Confirmation::Awaited,
+        };
+        let waiting = view_of(steps, vec![Event::WaitStarted { step: StepIndex(0), due: None }]);
+        assert_eq!(waiting["awaits"], json!({"what": "signal", "signals": ["go"]}));
+        let found = view_of(
+            steps,
+            vec![
+                demanded(signal, Some("by phone")),
+                Event::WaitStarted { step: StepIndex(0), due: None },
+                Event::WaitEnded { step: StepIndex(0), end: WaitEnd::Signalled },
+                start(1, FORWARD, 1),
+                end(1, FORWARD, 1, ok(), &[]),
+                start(2, FORWARD, 1),
+                end(2, FORWARD, 1, failed(Failure::Rejected, "no", "no"), &[]),
+                Event::StepFailed { step: StepIndex(2), fault: None },
+                Event::CompensationStarted { cause: Cause::StepFailed(StepIndex(2)) },
+                Event::CompensationOmitted { step: StepIndex(2), reason: Omission::ProvenClean },
+                start(1, BACKWARD, 1),
+                end(1, BACKWARD, 1, failed(Failure::Rejected, "closed", "it is closed"), &[]),
+                Event::CompensationFailed { step: StepIndex(1) },
+                Event::Ended { outcome: Outcome::Stuck, output: None, fault: None },
+                demanded(Demand::Resolve(Box::new(told)), Some("refunded")),
+            ],
+        );
+        assert_eq!(
+            found["demands"],
+            json!([
+                {"at": "1970-01-01T00:00:01.001Z", "demand": "signal", "by": "anna", "reason": "by phone", "signal": "go", "payload": [1]},
+                {"at": "1970-01-01T00:00:01.015Z", "demand": "resolve", "by": "anna", "reason": "refunded", "step": "pay",
+                    "resolution": "undone", "confirmation": "awaited", "evidence": 7},
+            ])
+        );
+        assert_eq!((&found["steps"][0]["kind"], &found["steps"][0]["wait"]["end"]), (&json!("wait"), &json!("signalled")));
+        let letter = &found["dead_letters"][0];
+        assert_eq!(letter["id"], "run_00000000000000000000000007.pay");
+        assert_eq!(
+            (&letter["direction"], &letter["attempts"], &letter["fault"]["code"]),
+            (&json!("backward"), &json!(1), &json!("closed"))
+        );
+        assert_eq!((&letter["proposed"]["by"], &letter["recommended"]["action"]), (&json!("anna"), &json!("resolve-undone")));
     }
 }

@@ -1,0 +1,98 @@
+//! Who asks for something and why, when a run begins, and how long a command stays with one. Apart, so that all commands that ask
+//! something of runs take it alike.
+
+use crate::clock::{Clock, SystemClock};
+use crate::coordinator::{Coordinator, REST_AFTER};
+use amends_domain::event::Author;
+use amends_domain::explain::{Awaited, awaited};
+use amends_domain::run::Run;
+use amends_domain::time::{Span, Timestamp};
+use clap::Args;
+
+/// The variables that name the user where `--by` does not, in this order.
+const NAMES: [&str; 3] = ["AMENDS_BY", "USER", "LOGNAME"];
+
+/// Who asks, and why.
+#[derive(Debug, Args)]
+pub(super) struct Asking {
+    /// Who asks; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
+    #[arg(long, value_name = "WHO")]
+    by: Option<String>,
+    /// Why; it stays on record
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The same with the same key again is asked once
+    #[arg(long, value_name = "KEY", visible_alias = "id")]
+    key: Option<String>,
+}
+
+impl Asking {
+    /// As it is recorded.
+    pub(super) fn author(&self) -> Author {
+        Author { who: who(self.by.as_deref()), why: self.reason.clone(), key: self.key.clone() }
+    }
+}
+
+/// The name of whoever asks. In this process nobody can check it: whoever may write the data directory may say anything.
+pub(super) fn who(by: Option<&str>) -> String {
+    let variable = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    by.map(str::to_owned).or_else(|| NAMES.iter().find_map(variable)).unwrap_or_else(|| "local".to_owned())
+}
+
+/// When a run begins.
+#[derive(Debug, Args)]
+pub(super) struct Begin {
+    /// The run does nothing before this instant: RFC 3339
+    #[arg(long, value_name = "INSTANT", conflicts_with = "delay")]
+    at: Option<Timestamp>,
+    /// The run does nothing before this span is over, such as 90s or 2h
+    #[arg(long, value_name = "SPAN")]
+    delay: Option<Span>,
+}
+
+impl Begin {
+    /// None: at once.
+    pub(super) fn instant(&self) -> Option<Timestamp> {
+        self.at.or_else(|| self.delay.map(|delay| SystemClock.now().plus(delay)))
+    }
+}
+
+/// How long a command stays with a run that waits.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Patience {
+    /// Leave the run open when it waits longer than this for the clock; without it, the command waits. It never waits for people
+    #[arg(long, value_name = "SPAN")]
+    wait_max: Option<Span>,
+}
+
+impl Patience {
+    /// The coordinator with which runs are put aside early enough for this.
+    pub(super) fn over(self, coordinator: &Coordinator) -> Coordinator {
+        coordinator.resting_after(self.rest_after())
+    }
+
+    /// A run that has nothing to do for longer is put aside.
+    pub(super) fn rest_after(self) -> Span {
+        self.wait_max.map_or(REST_AFTER, |wait_max| wait_max.min(REST_AFTER))
+    }
+
+    /// Until when a command waits for a run that rests; none: it is left open.
+    pub(super) fn until(self, run: &Run) -> Option<Timestamp> {
+        let Awaited::Time { until, .. } = awaited(run) else { return None };
+        let left = until.since(SystemClock.now());
+        self.wait_max.is_none_or(|wait_max| left <= wait_max).then_some(until)
+    }
+}
+
+/// Whether this process goes on with the run.
+#[derive(Debug, Args)]
+pub(super) struct Driving {
+    /// Only note it; whoever finds the run next goes on with it
+    #[arg(long)]
+    pub(super) no_drive: bool,
+    /// Print each line of the timeline as it becomes durable
+    #[arg(long, conflicts_with_all = ["json", "no_drive"])]
+    pub(super) follow: bool,
+    #[command(flatten)]
+    pub(super) patience: Patience,
+}

@@ -5,6 +5,8 @@
 mod case;
 #[path = "examples/employee_onboarding.rs"]
 mod employee_onboarding;
+#[path = "examples/instants.rs"]
+mod instants;
 #[path = "examples/journal_approval.rs"]
 mod journal_approval;
 #[path = "examples/order_fulfillment.rs"]
@@ -38,6 +40,26 @@ fn customers_are_provisioned_or_taken_back() {
 #[test]
 fn entries_are_approved_and_posted_or_taken_back() {
     check(&journal_approval::EXAMPLE);
+}
+
+#[test]
+fn orders_survive_a_cut_behind_any_fact() {
+    instants::check(&order_fulfillment::EXAMPLE);
+}
+
+#[test]
+fn onboardings_survive_a_cut_behind_any_fact() {
+    instants::check(&employee_onboarding::EXAMPLE);
+}
+
+#[test]
+fn provisionings_survive_a_cut_behind_any_fact() {
+    instants::check(&tenant_provisioning::EXAMPLE);
+}
+
+#[test]
+fn entries_survive_a_cut_behind_any_fact() {
+    instants::check(&journal_approval::EXAMPLE);
 }
 
 /// 44 shares of storage are free in the east, and each customer takes one.

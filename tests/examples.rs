@@ -9,6 +9,8 @@ mod employee_onboarding;
 mod instants;
 #[path = "examples/journal_approval.rs"]
 mod journal_approval;
+#[path = "examples/kills.rs"]
+mod kills;
 #[path = "examples/order_fulfillment.rs"]
 mod order_fulfillment;
 #[path = "examples/promises.rs"]
@@ -60,6 +62,26 @@ fn provisionings_survive_a_cut_behind_any_fact() {
 #[test]
 fn entries_survive_a_cut_behind_any_fact() {
     instants::check(&journal_approval::EXAMPLE);
+}
+
+#[test]
+fn orders_survive_kills() {
+    kills::check(&order_fulfillment::EXAMPLE);
+}
+
+#[test]
+fn onboardings_survive_kills() {
+    kills::check(&employee_onboarding::EXAMPLE);
+}
+
+#[test]
+fn provisionings_survive_kills() {
+    kills::check(&tenant_provisioning::EXAMPLE);
+}
+
+#[test]
+fn entries_survive_kills() {
+    kills::check(&journal_approval::EXAMPLE);
 }
 
 /// 44 shares of storage are free in the east, and each customer takes one.

@@ -1,11 +1,11 @@
 //! A data directory with the state of an example, and how a run of it is brought to its outcome with the commands that a user has.
 
 use crate::case::{Answers, Case, Example, State, TIMEOUT};
-use harness::{Ended, PATIENCE, guest, root, run_amends};
+use harness::{Ended, PATIENCE, Program, guest, root, run_amends};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Where the runs of one example happen.
@@ -68,7 +68,60 @@ impl Site {
         self.amends(&["exec", &saga, "--plugin", &self.plugin, "--inputs", text(&path)])
     }
 
-    fn show(&self, id: &str) -> Value {
+    /// A run of each input of the example.
+    pub(crate) fn exec_all(&self, key: &str) {
+        let args = self.all_args(key);
+        self.amends(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// The command for it: handed in again with the same key, it starts what was not started.
+    pub(crate) fn all_args(&self, key: &str) -> Vec<String> {
+        let path = self.folder.path().join("all.jsonl");
+        let inputs = fs::read_dir(self.example.join("inputs")).expect("inputs");
+        let lines = inputs.map(|entry| content(&entry.expect("it is read").path()).replace('\n', " "));
+        fs::write(&path, lines.collect::<Vec<_>>().join("\n")).expect("a file");
+        let saga = self.file("saga.yaml");
+        ["exec", &saga, "--plugin", &self.plugin, "--inputs", text(&path), "--key", key].map(str::to_owned).into()
+    }
+
+    /// Kills a command after a while; false if it was over before.
+    pub(crate) fn kill(&self, args: &[String], after: Duration) -> bool {
+        let data = self.data();
+        let args = args.iter().map(String::as_str).chain(["--data", text(&data)]);
+        Program::start(args).kill_after(after).code.is_none()
+    }
+
+    /// Goes on with all that is open.
+    pub(crate) fn go_on(&self) {
+        let ended = self.amends(&["resume"]);
+        assert!(matches!(ended.code, Some(0 | 1)) && ended.stderr.is_empty(), "{ended}");
+    }
+
+    /// The runs without an outcome.
+    pub(crate) fn open(&self) -> Vec<Value> {
+        let listed = self.amends(&["run", "list", "--status", "open", "--limit", "1000", "--json"]);
+        listed.json()["runs"].as_array().expect("a list").clone()
+    }
+
+    /// That the chain holds, and the state is what it says.
+    pub(crate) fn verify(&self) {
+        let verified = self.amends(&["audit", "verify"]);
+        assert_eq!(verified.code, Some(0), "{verified}");
+    }
+
+    /// Gives a signal that somebody else acts on.
+    pub(crate) fn note(&self, id: &str, signal: &str, file: &str) {
+        let file = format!("@{}", self.file(&format!("signals/{file}.json")));
+        let ended = self.amends(&["run", "signal", id, signal, &file, "--no-drive"]);
+        assert_eq!(ended.code, Some(0), "{ended}");
+    }
+
+    /// The path of an input.
+    pub(crate) fn input(&self, name: &str) -> String {
+        self.file(&format!("inputs/{name}.json"))
+    }
+
+    pub(crate) fn show(&self, id: &str) -> Value {
         let shown = self.amends(&["run", "show", id, "--json"]);
         assert_eq!(shown.code, Some(0), "{shown}");
         shown.json()
@@ -103,8 +156,12 @@ impl Site {
     }
 
     fn amends(&self, args: &[&str]) -> Ended {
-        let data = self.folder.path().join("data");
+        let data = self.data();
         run_amends(args.iter().copied().chain(["--data", text(&data)]))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// The path of a file of the example.

@@ -3,6 +3,8 @@
 
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "cli/dead_letters.rs"]
+mod dead_letters;
 #[path = "cli/demands.rs"]
 mod demands;
 #[path = "cli/json.rs"]
@@ -11,6 +13,12 @@ mod json;
 mod outcomes;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[path = "cli/starts.rs"]
+mod starts;
+#[path = "cli/unfit.rs"]
+mod unfit;
+#[path = "cli/waits.rs"]
+mod waits;
 
 use harness::{Ended, guest, root, run_amends};
 use serde_json::Value;
@@ -40,6 +48,10 @@ impl Site {
 
     /// A file in the folder, beside the data directory.
     fn file(&self, name: &str, content: &str) -> String {
+        self.file_of(name, content.as_bytes())
+    }
+
+    fn file_of(&self, name: &str, content: &[u8]) -> String {
         let path = self.0.path().join(name);
         std::fs::write(&path, content).expect("a file");
         text(&path).to_owned()

@@ -70,6 +70,8 @@
 //!
 //! A plugin is a `cdylib`, built for `wasm32-unknown-unknown`. What an attempt may ask of its host is in [`invocation`], [`state`],
 //! [`log`] and [`secrets`]. A panic is a trap: the host ends the attempt, and its message is the last line of the attempt's log.
+//!
+//! With the feature `saga`, for tools and tests, the module `saga` builds the sagas that use such steps.
 
 // What wit-bindgen generates has to be unsafe, for the component ABI passes pointers; as another crate's macro it is not meant by this.
 #![forbid(unsafe_code)]
@@ -87,6 +89,8 @@ pub mod invocation;
 pub mod log;
 mod manifest;
 mod place;
+#[cfg(feature = "saga")]
+pub mod saga;
 pub mod secrets;
 pub mod state;
 mod step;

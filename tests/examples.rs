@@ -3,6 +3,8 @@
 
 #[path = "examples/case.rs"]
 mod case;
+#[path = "examples/determinism.rs"]
+mod determinism;
 #[path = "examples/employee_onboarding.rs"]
 mod employee_onboarding;
 #[path = "examples/instants.rs"]
@@ -17,6 +19,8 @@ mod order_fulfillment;
 mod promises;
 #[path = "examples/site.rs"]
 mod site;
+#[path = "examples/stage.rs"]
+mod stage;
 #[path = "examples/tenant_provisioning.rs"]
 mod tenant_provisioning;
 
@@ -82,6 +86,15 @@ fn provisionings_survive_kills() {
 #[test]
 fn entries_survive_kills() {
     kills::check(&journal_approval::EXAMPLE);
+}
+
+#[test]
+fn the_same_run_does_the_same_on_any_host() {
+    for example in
+        [&order_fulfillment::EXAMPLE, &employee_onboarding::EXAMPLE, &tenant_provisioning::EXAMPLE, &journal_approval::EXAMPLE]
+    {
+        determinism::check(example);
+    }
 }
 
 /// 44 shares of storage are free in the east, and each customer takes one.

@@ -2,42 +2,14 @@
 //! on with what is durable. The books balance at each of these points, and the run ends as it would have, or as if its last attempt had
 //! failed.
 
-use crate::case::{Answers, Books, Case, Example, State, TIMEOUT};
-use crate::site::{content, folder_of};
-use amends::clock::SystemClock;
-use amends::coordinator::{Answered, Coordinator, DemandOf, Driven, Rest, StartRun, StartedRun, Then};
-use amends::sandbox::{Sandbox, SandboxSettings};
+use crate::case::{Case, Example};
+use crate::stage::Stage;
 use amends::store::memory::MemoryStore;
-use amends::store::writer::{Append, What, Writer};
-use amends::store::{PAGE_LEN_MAX, Store, verify_tail};
-use amends_domain::definition::read;
-use amends_domain::event::{Author, Demand, Direction, Ending, Entry, Event, Halt};
-use amends_domain::explain::{Awaited, awaited};
-use amends_domain::id::{Lane, RunId, TenantId};
-use amends_domain::payload::Payload;
+use amends::store::{Store, verify_tail};
+use amends_domain::event::{Direction, Ending, Entry, Event, Halt};
 use amends_domain::run::{Phase, Run};
-use bytes::Bytes;
-use harness::{PATIENCE, guest};
-use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::runtime::Handle;
-
-/// Retries and waits of the documents, and how long a test sits them out.
-const QUICK: &[(&str, &str)] = &[
-    ("initial: 200ms, max: 2s", "initial: 1ms, max: 2ms"),
-    ("initial: 100ms, max: 500ms", "initial: 1ms, max: 2ms"),
-    ("initial: 50ms, max: 300ms", "initial: 1ms, max: 2ms"),
-    ("initial: 50ms, max: 200ms", "initial: 10ms, max: 10ms"),
-    ("wait: { for: 150ms }", "wait: { for: 5ms }"),
-    ("jitter: 20ms", "jitter: 0ms"),
-    ("jitter: 10ms", "jitter: 0ms"),
-    ("timeout: 300ms", "timeout: 20ms"),
-];
-/// Cuts that are made at the same time.
-const THREADS: usize = 4;
 
 /// What was seen of an example.
 #[derive(Debug, Default)]
@@ -52,169 +24,44 @@ pub(crate) struct Seen {
 
 /// Cuts each case of an example off everywhere.
 pub(crate) fn check(example: &Example) {
-    let stage = Stage::new(example);
-    let (seen, next) = (Seen::default(), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                while let Some(case) = example.cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    runtime.block_on(stage.cut_everywhere(case, &seen));
-                }
-            });
-        }
-    });
+    let (stage, seen) = (Stage::new(example), Seen::default());
+    stage.each(|case| cut_everywhere(&stage, case, &seen));
     println!("instants, {}: {seen:?} in {} cases", example.folder, example.cases.len());
     let [cuts, backward] = [&seen.cuts, &seen.backward].map(|count| count.load(Ordering::Relaxed));
     assert!(cuts > 4 * example.cases.len() && backward > example.cases.len(), "{seen:?} is too little to prove anything");
 }
 
-/// An example with what all its hosts share.
-struct Stage<'e> {
-    example: &'e Example,
-    sandbox: Arc<Sandbox>,
-    tenant: TenantId,
-    component: Bytes,
-    opening: State,
+async fn cut_everywhere(stage: &Stage<'_>, case: &Case, seen: &Seen) {
+    let store = stage.prepared(case).await;
+    let run = stage.live(case, &store).await;
+    check_end(stage, case, &store, &run, seen);
+    let journal = stage.journal(&*store, run.id());
+    for cut in 1..journal.len() {
+        let store = stage.prepared(case).await;
+        let so_far = &journal[..cut];
+        stage.append(&store, run.id(), so_far).await;
+        assert_eq!(stage.books(&store), (stage.example.books)(&stage.opening), "at a durable point: {so_far:#?}");
+        seen.cuts.fetch_add(1, Ordering::Relaxed);
+        let goes_back = so_far.iter().any(|entry| matches!(entry.event, Event::CompensationStarted { .. }));
+        seen.backward.fetch_add(usize::from(goes_back), Ordering::Relaxed);
+        let run = stage.live(case, &store).await;
+        check_end(stage, case, &store, &run, seen);
+    }
 }
 
-impl<'e> Stage<'e> {
-    fn new(example: &'e Example) -> Self {
-        let settings = SandboxSettings { attempts_max: 64, components_max: 4, code_len_max: 256 << 20, outside: None };
-        let opening = content(&folder_of(example).join("state.json"));
-        Self {
-            example,
-            sandbox: Arc::new(Sandbox::new(settings).expect("the sandbox is there")),
-            tenant: "local".parse().expect("a name"),
-            component: std::fs::read(guest(example.plugin)).expect("the plugin is built").into(),
-            opening: serde_json::from_str(&opening).expect("JSON"),
-        }
+fn check_end(stage: &Stage<'_>, case: &Case, store: &MemoryStore, run: &Run, seen: &Seen) {
+    let journal = stage.journal(store, run.id());
+    let Phase::Ended(ended) = run.phase() else { panic!("{case:?} is open: {journal:#?}") };
+    if ended.outcome.word() != case.outcome {
+        assert!(lost_a_last_attempt(&journal), "{case:?} is {}: {journal:#?}", ended.outcome.word());
+        seen.otherwise.fetch_add(1, Ordering::Relaxed);
     }
-
-    async fn cut_everywhere(&self, case: &Case, seen: &Seen) {
-        let store = self.prepared(case).await;
-        let run = self.live(case, &store).await;
-        self.check(case, &store, &run, seen);
-        let journal = store.journal(&self.tenant, run.id()).expect("it reads").expect("it is there");
-        for cut in 1..journal.len() {
-            let store = self.prepared(case).await;
-            let so_far = &journal[..cut];
-            self.append(&store, run.id(), so_far).await;
-            assert_eq!(self.books(&store), (self.example.books)(&self.opening), "at a durable point: {so_far:#?}");
-            seen.cuts.fetch_add(1, Ordering::Relaxed);
-            let goes_back = so_far.iter().any(|entry| matches!(entry.event, Event::CompensationStarted { .. }));
-            seen.backward.fetch_add(usize::from(goes_back), Ordering::Relaxed);
-            let run = self.live(case, &store).await;
-            self.check(case, &store, &run, seen);
-        }
+    assert_eq!(stage.books(store), (stage.example.books)(&stage.opening), "{case:?}: {journal:#?}");
+    if ended.outcome.word() == "compensated" {
+        assert_eq!(stage.state(store), stage.opening, "{case:?} left something behind: {journal:#?}");
     }
-
-    /// A store in which the saga is applied, the plugin is installed and the books are opened.
-    async fn prepared(&self, case: &Case) -> Arc<MemoryStore> {
-        let store = Arc::new(MemoryStore::new());
-        let host = self.host(&store);
-        let plugin = self.example.plugin.parse().expect("a name");
-        let definition = Arc::new(read(&self.document(case)).unwrap_or_else(|mistakes| panic!("{mistakes}")));
-        let values = self.opening.iter().map(|(key, value)| (key.clone(), Some(Payload::from(value)))).collect();
-        host.install(&self.tenant, &plugin, self.component.clone()).await.expect("the plugin is right");
-        host.apply(&self.tenant, &definition).expect("the saga is right");
-        host.write_state(&self.tenant, values).await.expect("the state is right");
-        store
-    }
-
-    /// Makes durable what a host had noted of a run when its power went.
-    async fn append(&self, store: &Arc<MemoryStore>, run: RunId, so_far: &[Entry]) {
-        let head = self.host(store).replay(&self.tenant, run, so_far).expect("it makes sense").head();
-        let what = What::Run { run, entries: so_far.to_vec(), head };
-        let writer = Writer::start(Arc::clone(store) as _).expect("the store opens");
-        let position = writer.append(Append { tenant: self.tenant.clone(), lane: Lane(0), what });
-        writer.durable(position).await.expect("a store in memory takes every commit");
-    }
-
-    /// A host after an unclean end of the one before.
-    fn host(&self, store: &Arc<MemoryStore>) -> Coordinator {
-        let (sandbox, clock, guests) = (Arc::clone(&self.sandbox), Arc::new(SystemClock), Handle::current());
-        Coordinator::new(Arc::clone(store) as _, sandbox, clock, guests).expect("the store opens")
-    }
-
-    fn document(&self, case: &Case) -> String {
-        let mut document = content(&folder_of(self.example).join("saga.yaml"));
-        if let Answers::ThenNobody(signals) = case.answers {
-            let (at, patient) = document.match_indices(TIMEOUT.0).nth(signals.len()).expect("the saga waits once more");
-            document.replace_range(at..at + patient.len(), TIMEOUT.1);
-        }
-        // What is to get through has all the time there is; what is not need not take it.
-        if case.outcome != "succeeded" {
-            document = document.replace("for: 2s", "for: 40ms");
-        }
-        if case.outcome == "stuck" {
-            document = document.replace("deadline: 4s", "deadline: 100ms");
-        }
-        QUICK.iter().fold(document, |document, (slow, quick)| document.replace(slow, quick))
-    }
-
-    fn books(&self, store: &MemoryStore) -> Books {
-        (self.example.books)(&self.state(store))
-    }
-
-    fn state(&self, store: &MemoryStore) -> State {
-        let rows = store.states(&self.tenant, None, PAGE_LEN_MAX).expect("it reads");
-        rows.into_iter().map(|(key, value)| (key, value.value.json().expect("JSON"))).collect()
-    }
-
-    /// One host: it brings the run of a case to its outcome.
-    async fn live(&self, case: &Case, store: &Arc<MemoryStore>) -> Run {
-        let host = self.host(store);
-        tokio::time::timeout(PATIENCE, self.drive(&host, case)).await.expect("it ends in time")
-    }
-
-    /// Starts the run of a case, or goes on with it, and answers it while it waits.
-    async fn drive(&self, host: &Coordinator, case: &Case) -> Run {
-        let input: Value = json_of(&folder_of(self.example).join(format!("inputs/{}.json", case.input)));
-        let saga = read(&self.document(case)).expect("it was read before").saga;
-        let (tenant, key) = (self.tenant.clone(), Some("the case".to_owned()));
-        let start = StartRun { tenant, saga, input: Payload::from(&input), key, begin: None };
-        let (run, mut driven) = match host.start(start).await.expect("it is accepted") {
-            StartedRun::New(driven) => (driven.run, Some(driven)),
-            StartedRun::Existing(run) => (run, host.adopt(&self.tenant, run).expect("it is found")),
-        };
-        while let Some(driving) = driven {
-            driven = match driving.rests().await.expect("it is driven") {
-                Rest::Ended(run) => return run,
-                Rest::Waiting(run) => self.answer(host, case, &run).await,
-            };
-        }
-        let journal = host.store().journal(&self.tenant, run).expect("it reads").expect("it is there");
-        host.replay(&self.tenant, run, &journal).expect("it makes sense")
-    }
-
-    async fn answer(&self, host: &Coordinator, case: &Case, run: &Run) -> Option<Driven> {
-        let Awaited::Signals { names, .. } = awaited(run) else { panic!("{case:?} waits {}", awaited(run)) };
-        let (name, file) = case.answers.signals().iter().find(|(name, _)| *name == names[0].as_str()).expect("somebody answers");
-        let decision = json_of(&folder_of(self.example).join(format!("signals/{file}.json")));
-        let who = decision["by"].as_str().expect("somebody decided").to_owned();
-        let demand = Demand::Signal { name: name.parse().expect("a name"), payload: Payload::from(&decision) };
-        let by = Author { who, why: None, key: Some((*name).to_owned()) };
-        let of = DemandOf { tenant: self.tenant.clone(), run: run.id(), demand, by, then: Then::Drive };
-        match host.demand(of).await.expect("it is taken") {
-            Answered::Noted(driven) | Answered::Already(driven) => driven,
-        }
-    }
-
-    fn check(&self, case: &Case, store: &MemoryStore, run: &Run, seen: &Seen) {
-        let journal = store.journal(&self.tenant, run.id()).expect("it reads").expect("it is there");
-        let Phase::Ended(ended) = run.phase() else { panic!("{case:?} is open: {journal:#?}") };
-        if ended.outcome.word() != case.outcome {
-            assert!(lost_a_last_attempt(&journal), "{case:?} is {}: {journal:#?}", ended.outcome.word());
-            seen.otherwise.fetch_add(1, Ordering::Relaxed);
-        }
-        assert_eq!(self.books(store), (self.example.books)(&self.opening), "{case:?}: {journal:#?}");
-        if ended.outcome.word() == "compensated" {
-            assert_eq!(self.state(store), self.opening, "{case:?} left something behind: {journal:#?}");
-        }
-        assert_eq!(store.runs(&self.tenant, None, 2).expect("it reads").len(), 1, "{case:?} was started twice");
-        verify_tail(store, u64::MAX).expect("the chain holds");
-    }
+    assert_eq!(store.runs(&stage.tenant, None, 2).expect("it reads").len(), 1, "{case:?} was started twice");
+    verify_tail(store, u64::MAX).expect("the chain holds");
 }
 
 /// Whether the last attempt of any step was interrupted: then it had no other.
@@ -227,8 +74,4 @@ fn lost_a_last_attempt(journal: &[Entry]) -> bool {
         }
     }
     last.into_values().any(|is_lost| is_lost)
-}
-
-fn json_of(path: &Path) -> Value {
-    serde_json::from_str(&content(path)).expect("JSON")
 }

@@ -1,0 +1,53 @@
+//! What a tenant who means harm may upload, and what becomes of it: each case has its verdict and its bounds, and all the while a
+//! neighbour's runs succeed. The host that lived through all of it is the same one, and its chains hold.
+//!
+//! Prints a table; `cargo test --release -p amends-tests --test hostile -- --nocapture` shows it.
+
+#[path = "hostile/abi.rs"]
+mod abi;
+#[path = "hostile/attack.rs"]
+mod attack;
+#[path = "hostile/cpu.rs"]
+mod cpu;
+#[path = "hostile/instantiate.rs"]
+mod instantiate;
+#[path = "hostile/meter.rs"]
+mod meter;
+#[path = "hostile/neighbour.rs"]
+mod neighbour;
+#[path = "hostile/site.rs"]
+mod site;
+#[path = "hostile/tenancy.rs"]
+mod tenancy;
+
+use attack::Attack;
+use meter::Meter;
+use neighbour::Neighbour;
+use site::Site;
+use std::time::Duration;
+
+/// How long the neighbour is alone, to know what it gets then.
+const QUIET: Duration = Duration::from_secs(2);
+
+#[test]
+fn every_attack_ends_as_it_should_and_the_neighbour_does_not_notice() {
+    let site = Site::new();
+    let neighbour = Neighbour::beside(&site);
+    std::thread::sleep(QUIET);
+    let quiet = neighbour.take();
+    let attacks: Vec<Attack> = [cpu::attacks(), abi::attacks(), instantiate::attacks()].concat();
+    println!("{:<34} {:<28} {:>9} {:>9}", "case", "verdict", "wall", "memory");
+    for attack in &attacks {
+        let (found, measured) = Meter::around(|| site.suffer(attack));
+        println!("{:<34} {found:<28} {measured}", attack.name);
+        assert_eq!(found, attack.verdict, "{}", attack.name);
+        measured.check(attack);
+    }
+    for (name, attack) in tenancy::attacks() {
+        let ((), measured) = Meter::around(|| attack(&site));
+        println!("{name:<34} {:<28} {measured}", "as expected");
+    }
+    let besieged = neighbour.end();
+    println!("neighbour, alone:    {quiet}\nneighbour, besieged: {besieged}");
+    site.check_chains();
+}

@@ -21,6 +21,7 @@ mod manifest;
 mod refusal;
 mod text;
 mod ticker;
+mod turns;
 
 pub use access::{
     Access, Answer, Context, EffectAccess, EffectError, HostError, Intent, Secrets, StateAccess, StateError, StateValue,
@@ -38,7 +39,8 @@ use cache::Cache;
 use compile::Compiler;
 use std::sync::Arc;
 use ticker::Ticker;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
+use turns::{Asker, Turn, Turns};
 use wasmtime::Engine;
 
 /// Most components that are compiled at a time: a compiler takes a core and hundreds of megabytes.
@@ -75,7 +77,10 @@ pub struct Sandbox {
     compiler: Arc<Compiler>,
     cache: Cache,
     compiles: Semaphore,
-    attempts: Semaphore,
+    /// Places for attempts.
+    attempts: Turns,
+    /// Processors, for a slice at a time.
+    slices: Turns,
     attempts_max: u32,
     allocation: Allocation,
     _ticker: Ticker,
@@ -98,7 +103,8 @@ impl Sandbox {
             compiler: Arc::new(compiler),
             cache: Cache::new(settings.components_max, settings.code_len_max),
             compiles: Semaphore::new(COMPILES_MAX),
-            attempts: Semaphore::new(attempts_max as usize),
+            attempts: Turns::new(attempts_max, attempts_max.div_ceil(2)),
+            slices: Turns::new(processors(), u32::MAX),
             attempts_max,
             allocation,
             _ticker: ticker,
@@ -137,7 +143,7 @@ impl Sandbox {
         // Sections are read before the digest: what is refused by its size should not be hashed first.
         self.compiler.check(&bytes)?;
         let component = self.load(Digest::of(&bytes), bytes).await?;
-        let _turn = self.turn(&component).await;
+        let _turn = self.turn(&None, &component).await;
         manifest::describe(self.engine(), &component).await
     }
 
@@ -151,18 +157,19 @@ impl Sandbox {
     pub async fn invoke(&self, component: &Component, call: Call) -> Reply {
         assert!(Engine::same(self.engine(), component.pre.engine()), "a component runs in the sandbox that loaded it");
         // Given back after everything of the attempt was dropped: the next one finds its slot free.
-        let Some(_turn) = call.fence.unless_raised(self.turn(component)).await else { return invoke::never_begun() };
-        invoke::run(self.engine(), component, call).await
+        let asker = Some(call.context.tenant.clone());
+        let Some(_turn) = call.fence.unless_raised(self.turn(&asker, component)).await else { return invoke::never_begun() };
+        invoke::run(self.engine(), component, call, self.slices.want(&asker, 1)).await
     }
 
     fn engine(&self) -> &Engine {
         self.compiler.engine()
     }
 
-    /// Waits until there is room for an attempt of `component`. First come, first served.
-    async fn turn(&self, component: &Component) -> SemaphorePermit<'_> {
-        let weight = component.weight.min(self.attempts_max);
-        self.attempts.acquire_many(weight).await.expect("never closed")
+    /// Waits until there is room for an attempt of `component`. One tenant has at most half of the places, and of those who wait,
+    /// tenants take turns.
+    async fn turn<'a>(&'a self, asker: &'a Asker, component: &Component) -> Turn<'a> {
+        self.attempts.take(asker, component.weight.min(self.attempts_max)).await
     }
 
     async fn compile(&self, digest: Digest, bytes: Bytes) -> Result<Component, Refusal> {
@@ -172,6 +179,11 @@ impl Sandbox {
         // The compiler is large and its input hostile: a panic in it is a refusal, not the end of the host.
         outcome.unwrap_or_else(|_| Err(Refusal::NotCompilable("the compiler gave up".into())))
     }
+}
+
+/// How many guests can compute at the same time.
+fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |processors| u32::try_from(processors.get()).unwrap_or(u32::MAX))
 }
 
 /// Why there is no sandbox.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use wasmtime::Engine;
 
 /// How long a guest runs before it gives way, at most two of these.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks until it is dropped; then the thread has ended.
 pub(super) struct Ticker {

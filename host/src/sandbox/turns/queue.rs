@@ -1,0 +1,272 @@
+//! Who is next: fair between tenants, first come first served within one. Pure, so that its promises can be tested without time or threads.
+//!
+//! Each tenant has an account of what it was given. Whoever was given least is next; who comes new, or comes back, starts where the
+//! others are, so that nobody saves up turns by being away. The idea is that of start-time fair queueing (Goyal, Vin & Cheng 1996).
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::Hash;
+
+/// Accounts of idle tenants are cleared after so many turns.
+const SWEEP_EVERY: u32 = 1024;
+
+/// Names somebody who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Ticket(pub(super) u64);
+
+/// What was answered to whoever came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entered {
+    /// There is room.
+    Now,
+    /// It is told later.
+    Waits(Ticket),
+}
+
+/// The places, those who have them and those who wait. `K` names a tenant.
+#[derive(Debug)]
+pub(super) struct Queue<K> {
+    free: u32,
+    /// Most places of one tenant, but always enough for one of its own.
+    share_max: u32,
+    tenants: HashMap<K, Account>,
+    /// Tenants for whom somebody waits: what they were given, who came first, and which.
+    waiting: BTreeSet<(u64, Ticket, K)>,
+    /// What the tenant had been given that was next most recently.
+    level: u64,
+    next: u64,
+    turns: u32,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    given: u64,
+    held: u32,
+    /// Who waits, and for how many places.
+    line: VecDeque<(Ticket, u32)>,
+}
+
+impl<K: Clone + Eq + Hash + Ord> Queue<K> {
+    /// With so many places, of which one tenant may have `share_max`.
+    pub(super) fn new(places: u32, share_max: u32) -> Self {
+        let (tenants, waiting) = (HashMap::new(), BTreeSet::new());
+        Self { free: places, share_max, tenants, waiting, level: 0, next: 0, turns: 0 }
+    }
+
+    /// Somebody comes for `weight` places, at most as many as there are.
+    pub(super) fn enter(&mut self, tenant: &K, weight: u32) -> Entered {
+        let level = self.level;
+        if !self.tenants.contains_key(tenant) {
+            self.tenants.insert(tenant.clone(), Account::default());
+        }
+        let account = self.tenants.get_mut(tenant).expect("it is there now");
+        if account.held == 0 && account.line.is_empty() {
+            account.given = account.given.max(level);
+        }
+        // Mostly nobody waits: then nothing has to be put in order.
+        if self.waiting.is_empty() && weight <= self.free && account.may_have(weight, self.share_max) {
+            self.give(tenant, weight);
+            return Entered::Now;
+        }
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        self.account(tenant, |account| account.line.push_back((ticket, weight)));
+        // Nobody who waited can be next because somebody came.
+        if self.call().contains(&ticket) { Entered::Now } else { Entered::Waits(ticket) }
+    }
+
+    /// Somebody of `tenant` gives `weight` places back, after having had `cost` of whatever is shared. Gives those who are next.
+    pub(super) fn leave(&mut self, tenant: &K, weight: u32, cost: u64) -> Vec<Ticket> {
+        self.free += weight;
+        self.account(tenant, |account| {
+            account.held -= weight;
+            account.given = account.given.saturating_add(cost);
+        });
+        self.call()
+    }
+
+    /// Somebody waits no longer. Gives those who are next because of that.
+    pub(super) fn give_up(&mut self, tenant: &K, ticket: Ticket) -> Vec<Ticket> {
+        self.account(tenant, |account| account.line.retain(|(waits, _)| *waits != ticket));
+        self.call()
+    }
+
+    /// Changes an account and keeps its place among those who wait.
+    fn account(&mut self, tenant: &K, change: impl FnOnce(&mut Account)) {
+        let Some(account) = self.tenants.get_mut(tenant) else { return };
+        if let Some((first, _)) = account.line.front() {
+            self.waiting.remove(&(account.given, *first, tenant.clone()));
+        }
+        change(account);
+        if let Some((first, _)) = account.line.front() {
+            self.waiting.insert((account.given, *first, tenant.clone()));
+        }
+    }
+
+    /// The first one of a tenant who waits: for how many places, and whether its tenant may have them.
+    fn head(&self, tenant: &K) -> Option<(u32, bool)> {
+        let account = self.tenants.get(tenant)?;
+        let (_, weight) = account.line.front()?;
+        Some((*weight, account.may_have(*weight, self.share_max)))
+    }
+
+    /// Lets in whoever is next, as long as there is room. One who needs more places than are free keeps the others waiting: else it
+    /// would wait for ever.
+    fn call(&mut self) -> Vec<Ticket> {
+        let mut called = Vec::new();
+        while let Some((tenant, ticket, weight)) = self.first().filter(|(_, _, weight)| *weight <= self.free) {
+            self.account(&tenant, |account| {
+                account.line.pop_front();
+            });
+            self.give(&tenant, weight);
+            called.push(ticket);
+        }
+        called
+    }
+
+    fn first(&self) -> Option<(K, Ticket, u32)> {
+        let mut waiting = self.waiting.iter();
+        waiting.find_map(|(_, ticket, tenant)| {
+            let (weight, fits) = self.head(tenant)?;
+            fits.then(|| (tenant.clone(), *ticket, weight))
+        })
+    }
+
+    fn give(&mut self, tenant: &K, weight: u32) {
+        self.free -= weight;
+        self.account(tenant, |account| account.held += weight);
+        self.level = self.level.max(self.tenants.get(tenant).map_or(0, |account| account.given));
+        self.turns = self.turns.wrapping_add(1);
+        if self.turns.is_multiple_of(SWEEP_EVERY) {
+            let level = self.level;
+            self.tenants.retain(|_, account| account.held > 0 || !account.line.is_empty() || account.given > level);
+        }
+    }
+}
+
+impl Account {
+    fn may_have(&self, weight: u32, share_max: u32) -> bool {
+        self.held == 0 || self.held.saturating_add(weight) <= share_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// One place and tenants that always want another turn: who had how many after `rounds`, if a turn costs so much.
+    fn turns(costs: &[(u8, u64)], rounds: u32) -> HashMap<u8, u32> {
+        let mut queue = Queue::new(1, 1);
+        let (mut had, mut tickets) = (HashMap::new(), HashMap::new());
+        assert_eq!(queue.enter(&255, 1), Entered::Now);
+        for (tenant, _) in costs {
+            let Entered::Waits(ticket) = queue.enter(tenant, 1) else { panic!("the place is taken") };
+            tickets.insert(ticket, *tenant);
+        }
+        let mut called = queue.leave(&255, 1, 0);
+        for _ in 0..rounds {
+            let tenant = tickets.remove(&called.pop().expect("somebody is next")).expect("it waits");
+            *had.entry(tenant).or_default() += 1;
+            let Entered::Waits(ticket) = queue.enter(&tenant, 1) else { panic!("the place is taken") };
+            tickets.insert(ticket, tenant);
+            let cost = costs.iter().find(|(named, _)| *named == tenant).map_or(0, |(_, cost)| *cost);
+            called = queue.leave(&tenant, 1, cost);
+        }
+        had
+    }
+
+    #[test]
+    fn tenants_get_the_same_of_what_is_shared_whatever_a_turn_costs() {
+        let had = turns(&[(1, 10), (2, 10), (3, 40)], 900);
+        assert_eq!((had[&1], had[&2], had[&3]), (400, 400, 100));
+    }
+
+    #[test]
+    fn a_tenant_with_many_in_its_line_does_not_keep_another_waiting() {
+        let mut queue = Queue::new(1, 1);
+        assert_eq!(queue.enter(&'a', 1), Entered::Now);
+        let crowd: Vec<_> = (0..100).map(|_| queue.enter(&'a', 1)).collect();
+        let Entered::Waits(late) = queue.enter(&'b', 1) else { panic!("the place is taken") };
+        assert_eq!(queue.leave(&'a', 1, 1), [late]);
+        let Entered::Waits(first) = crowd[0] else { panic!("the place is taken") };
+        assert_eq!(queue.leave(&'b', 1, 1), [first], "within a tenant, who came first is first");
+    }
+
+    #[test]
+    fn nobody_saves_up_turns_by_being_away() {
+        let mut queue = Queue::new(1, 1);
+        for _ in 0..50 {
+            assert_eq!(queue.enter(&'a', 1), Entered::Now);
+            assert_eq!(queue.leave(&'a', 1, 10), []);
+        }
+        assert_eq!(queue.enter(&'a', 1), Entered::Now);
+        let [first, second] = [(); 2].map(|()| queue.enter(&'b', 1));
+        let Entered::Waits(again) = queue.enter(&'a', 1) else { panic!("the place is taken") };
+        let (Entered::Waits(first), Entered::Waits(second)) = (first, second) else { panic!("the place is taken") };
+        assert_eq!(queue.leave(&'a', 1, 10), [first]);
+        assert_eq!(queue.leave(&'b', 1, 30), [again], "b has had its part of the time that both were there");
+        assert_eq!(queue.leave(&'a', 1, 10), [second]);
+    }
+
+    #[test]
+    fn one_tenant_never_has_all_places_but_always_one() {
+        let mut queue = Queue::new(4, 2);
+        assert_eq!([(); 2].map(|()| queue.enter(&'a', 1)), [Entered::Now; 2]);
+        assert!(matches!(queue.enter(&'a', 1), Entered::Waits(_)), "it has its share");
+        assert_eq!(queue.enter(&'b', 2), Entered::Now, "another one does not wait for it");
+        let mut small = Queue::new(4, 1);
+        assert_eq!(small.enter(&'a', 3), Entered::Now, "more than its share, because it has nothing else");
+    }
+
+    #[test]
+    fn who_needs_many_places_is_not_overtaken_for_ever() {
+        let mut queue = Queue::new(4, 4);
+        assert_eq!([(); 4].map(|()| queue.enter(&'a', 1)), [Entered::Now; 4]);
+        let Entered::Waits(heavy) = queue.enter(&'b', 4) else { panic!("all is taken") };
+        assert_eq!(queue.leave(&'a', 1, 0), []);
+        assert!(matches!(queue.enter(&'c', 1), Entered::Waits(_)), "there is room, but b was there before");
+        assert_eq!([(); 2].map(|()| queue.leave(&'a', 1, 0)), [vec![], vec![]]);
+        assert_eq!(queue.leave(&'a', 1, 0), [heavy]);
+    }
+
+    proptest! {
+        /// Whatever comes and goes: places are neither lost nor made, and nobody waits while there is room for it.
+        #[test]
+        fn places_are_neither_lost_nor_made(moves in prop::collection::vec((0_u8..4, 1_u32..4, 0_u8..4), 1..300)) {
+            const PLACES: u32 = 6;
+            let mut queue = Queue::new(PLACES, 3);
+            let mut held: Vec<(u8, u32)> = Vec::new();
+            let mut waits: HashMap<Ticket, (u8, u32)> = HashMap::new();
+            for (tenant, weight, what) in moves {
+                let called = match what {
+                    0 | 1 => {
+                        match queue.enter(&tenant, weight) {
+                            Entered::Now => held.push((tenant, weight)),
+                            Entered::Waits(ticket) => drop(waits.insert(ticket, (tenant, weight))),
+                        }
+                        Vec::new()
+                    }
+                    2 => held.pop().map_or_else(Vec::new, |(tenant, weight)| queue.leave(&tenant, weight, u64::from(weight))),
+                    _ => {
+                        let leaver = waits.keys().min().copied();
+                        leaver.map_or_else(Vec::new, |ticket| {
+                            let (tenant, _) = waits.remove(&ticket).expect("it waits");
+                            queue.give_up(&tenant, ticket)
+                        })
+                    }
+                };
+                held.extend(called.iter().map(|ticket| waits.remove(ticket).expect("only who waits is called")));
+                let taken: u32 = held.iter().map(|(_, weight)| weight).sum();
+                prop_assert!(taken <= PLACES);
+                prop_assert_eq!(queue.free, PLACES - taken);
+                prop_assert!(queue.first().is_none_or(|(_, _, weight)| weight > queue.free), "there is room for who is next");
+            }
+            while let Some((tenant, weight)) = held.pop() {
+                let called = queue.leave(&tenant, weight, 1);
+                held.extend(called.iter().map(|ticket| waits.remove(ticket).expect("only who waits is called")));
+            }
+            prop_assert!(waits.is_empty(), "in the end everybody had a turn");
+            prop_assert_eq!(queue.free, PLACES);
+        }
+    }
+}

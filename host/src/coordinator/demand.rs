@@ -1,7 +1,7 @@
 //! Demands on runs, whether this process drives them, another did, or they have ended: each is judged by how the run stands, noted with
 //! who made it, and told only when it is durable.
 
-use super::driven::{Claim, Driven, Left};
+use super::driven::{Claim, DriveRight, Driven, Left, Rest, Whose};
 use super::error::DriveError;
 use super::mailbox::{DemandRefused, Demanded, Message};
 use super::{Coordinator, lane::Lane};
@@ -59,10 +59,17 @@ pub enum DemandError {
     Host(#[from] DriveError),
 }
 
-/// Where a demand on a run that nobody drove is queued.
+/// What became of a demand on a run that nobody drove.
 struct Judged {
     run: Run,
-    already: bool,
+    said: Result<Said, Unfit>,
+}
+
+/// How a demand was admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Noted,
+    Already,
 }
 
 impl Coordinator {
@@ -71,18 +78,18 @@ impl Coordinator {
     /// Dropping the future leaves the demand admitted or not.
     ///
     /// # Errors
-    /// [`DemandError`] says why it is refused; nothing was noted.
+    /// [`DemandError`] says why it is refused; nothing was noted of it. What it says of the run is durable.
     pub async fn demand(&self, of: DemandOf) -> Result<Answered, DemandError> {
         if let Demand::Redrive { component: Some(component), .. } = &of.demand {
             // A component that this host does not have would leave the run where nobody can go on with it.
             self.parts.registry.component(*component).await?;
         }
+        let whose = Whose { tenant: of.tenant.clone(), run: of.run };
         loop {
-            match self.parts.under_way.of(&of.tenant, of.run) {
+            match self.parts.under_way.of(&whose) {
                 Some(driven) => {
-                    if let Some(answered) = tell(&driven, &of).await? {
-                        self.parts.gate.leave(answered.position).await.map_err(DriveError::from)?;
-                        return Ok(answer(answered.already, Some(driven)));
+                    if let Some(told) = tell(&driven, &of).await {
+                        return self.told(told, driven).await;
                     }
                     // It came to rest before it heard: it is found in the store then. Why it rests does not matter here.
                     let _ = driven.rests().await;
@@ -108,29 +115,55 @@ impl Coordinator {
         Ok(())
     }
 
+    /// What the driver says, when all that it goes by is durable: a refusal names a state, too.
+    async fn told(&self, told: Result<Demanded, DemandRefused>, driven: Driven) -> Result<Answered, DemandError> {
+        let position = match &told {
+            Ok(Demanded { position, .. }) | Err(DemandRefused::Unfit(_, position)) => *position,
+            Err(DemandRefused::Host(_)) => Position::default(),
+        };
+        self.parts.gate.leave(position).await.map_err(DriveError::from)?;
+        match told {
+            Ok(demanded) => Ok(answer(demanded.already, Some(driven))),
+            Err(DemandRefused::Unfit(unfit, _)) => Err(unfit.into()),
+            Err(DemandRefused::Host(error)) => Err(error.into()),
+        }
+    }
+
     /// None if somebody began to drive it meanwhile.
     async fn demand_of_resting(&self, of: &DemandOf) -> Result<Option<Answered>, DemandError> {
         let lane = self.parts.lanes.of(&of.tenant);
         let mut judged = None;
-        let claim = self.parts.under_way.claim((&of.tenant, of.run), &self.parts.gate, |left| {
+        let whose = Whose { tenant: of.tenant.clone(), run: of.run };
+        let claim = self.parts.under_way.claim(whose, &self.parts.gate, |left| {
             let (found, position) = self.judge(&lane, of, left)?;
             judged = Some(found);
             Ok::<_, DemandError>(position)
         })?;
-        let (Claim::Mine(right, driven), Some(Judged { run, already })) = (claim, judged) else { return Ok(None) };
+        let (Claim::Mine(right, driven), Some(Judged { run, said })) = (claim, judged) else { return Ok(None) };
         let position = driven.start();
         let open = !matches!(run.phase(), Phase::Ended(_));
         let driven = match of.then {
-            Then::Drive if open => Some(self.drive(lane, run, Claim::Mine(right, driven))),
+            Then::Drive if open && said.is_ok() => Some(self.drive(lane, run, Claim::Mine(right, driven))),
             Then::Drive | Then::Leave => {
-                // The right is held until all is in the store, where the next one looks.
-                self.parts.gate.leave(position).await.map_err(DriveError::from)?;
-                drop(right);
+                self.leave(run, right, position).await;
                 None
             }
         };
         self.parts.gate.leave(position).await.map_err(DriveError::from)?;
-        Ok(Some(answer(already, driven)))
+        Ok(Some(answer(said? == Said::Already, driven)))
+    }
+
+    /// Holds the right to drive a run until all that was noted of it is in the store, where the next one looks; also if whoever asked does
+    /// not wait so long. Who has joined in waiting for the run hears how it was left.
+    async fn leave(&self, run: Run, right: DriveRight, position: Position) {
+        let gate = self.parts.gate.clone();
+        let left = self.parts.guests.spawn(async move {
+            let durable = gate.leave(position).await;
+            let rest = if matches!(run.phase(), Phase::Ended(_)) { Rest::Ended(run) } else { Rest::Waiting(run) };
+            right.end(durable.map(|()| rest).map_err(DriveError::from));
+        });
+        // It fails only if the runtime ends: then nobody hears anything.
+        let _ = left.await;
     }
 
     /// Reads a run that nobody drives, brings it up to now, judges the demand and notes it all.
@@ -158,14 +191,20 @@ impl Coordinator {
         };
         follow(&mut run, &mut noted)?;
         let resolvers = lane.resolvers().map_err(DriveError::from)?;
-        let admitted = admit(&run, of.demand.clone(), of.by.clone(), resolvers)?;
-        let already = admitted == Admission::Already;
-        if let Admission::Note(event) = admitted {
-            note(&mut run, &mut noted, event)?;
-            follow(&mut run, &mut noted)?;
-        }
+        let said = match admit(&run, of.demand.clone(), of.by.clone(), resolvers) {
+            Ok(Admission::Note(event)) => {
+                note(&mut run, &mut noted, event)?;
+                follow(&mut run, &mut noted)?;
+                Ok(Said::Noted)
+            }
+            Ok(Admission::Already) => Ok(Said::Already),
+            // It names how the run stands: what was found out about that is noted like any other fact. If nothing was, the run is left as
+            // it was found.
+            Err(unfit) if noted.is_empty() => return Err(unfit.into()),
+            Err(unfit) => Err(unfit),
+        };
         let position = if noted.is_empty() { Position::default() } else { lane.append_run(&run, noted) };
-        Ok((Judged { run, already }, position))
+        Ok((Judged { run, said }, position))
     }
 }
 
@@ -177,18 +216,11 @@ fn facts(orders: Vec<Command>) -> Option<Vec<Event>> {
 }
 
 /// Says it to whoever drives the run; none if that came to rest before it heard.
-async fn tell(driven: &Driven, of: &DemandOf) -> Result<Option<Demanded>, DemandError> {
+async fn tell(driven: &Driven, of: &DemandOf) -> Option<Result<Demanded, DemandRefused>> {
     let (answer, answered) = oneshot::channel();
     let message = Message::Demand { demand: of.demand.clone(), by: of.by.clone(), answer };
-    if driven.driver().send(message).await.is_err() {
-        return Ok(None);
-    }
-    match answered.await {
-        Ok(Ok(demanded)) => Ok(Some(demanded)),
-        Ok(Err(DemandRefused::Unfit(unfit))) => Err(unfit.into()),
-        Ok(Err(DemandRefused::Host(error))) => Err(error.into()),
-        Err(_) => Ok(None),
-    }
+    driven.driver().send(message).await.ok()?;
+    answered.await.ok()
 }
 
 fn answer(already: bool, driven: Option<Driven>) -> Answered {

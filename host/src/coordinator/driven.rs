@@ -83,20 +83,24 @@ impl Driven {
 #[derive(Debug, Clone, Default)]
 pub(super) struct UnderWay(Arc<Mutex<Runs>>);
 
-/// A run and whose it is: whoever names another tenant's run has named none.
-type Key = (TenantId, RunId);
-
 #[derive(Debug, Default)]
 struct Runs {
-    driven: HashMap<Key, Driven>,
+    driven: HashMap<Whose, Driven>,
     /// Those that this process has put aside: whoever goes on with one need not fear that something was running.
-    resting: HashSet<Key>,
+    resting: HashSet<Whose>,
+}
+
+/// A run and whose it is: nobody reaches a run by its id alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Whose {
+    pub(super) tenant: TenantId,
+    pub(super) run: RunId,
 }
 
 /// The right to drive a run; given back when dropped.
 #[derive(Debug)]
 pub(super) struct DriveRight {
-    key: Key,
+    whose: Whose,
     mailbox: Option<(Sender, Receiver)>,
     end: watch::Sender<End>,
     under_way: UnderWay,
@@ -121,30 +125,24 @@ pub(super) enum Left {
 
 impl UnderWay {
     /// The run, if somebody drives it.
-    pub(super) fn of(&self, tenant: &TenantId, run: RunId) -> Option<Driven> {
-        self.runs().driven.get(&(tenant.clone(), run)).cloned()
+    pub(super) fn of(&self, whose: &Whose) -> Option<Driven> {
+        self.runs().driven.get(whose).cloned()
     }
 
     /// Asks for the right to drive a run whose newest fact is queued at what `start` gives. `start` is called only if nobody drives it
     /// yet, and nobody else is given the right meanwhile.
-    pub(super) fn claim<E>(
-        &self,
-        (tenant, run): (&TenantId, RunId),
-        gate: &Gate,
-        start: impl FnOnce(Left) -> Result<Position, E>,
-    ) -> Result<Claim, E> {
-        let key = (tenant.clone(), run);
+    pub(super) fn claim<E>(&self, whose: Whose, gate: &Gate, start: impl FnOnce(Left) -> Result<Position, E>) -> Result<Claim, E> {
         let mut runs = self.runs();
-        if let Some(driven) = runs.driven.get(&key) {
+        if let Some(driven) = runs.driven.get(&whose) {
             return Ok(Claim::Taken(driven.clone()));
         }
-        let start = start(if runs.resting.contains(&key) { Left::Resting } else { Left::Unknown })?;
-        runs.resting.remove(&key);
+        let start = start(if runs.resting.contains(&whose) { Left::Resting } else { Left::Unknown })?;
+        runs.resting.remove(&whose);
         let (end, ended) = watch::channel(None);
         let mailbox = mailbox();
-        let driven = Driven { run, start, gate: gate.clone(), driver: mailbox.0.clone(), end: ended };
-        runs.driven.insert(key.clone(), driven.clone());
-        Ok(Claim::Mine(DriveRight { key, mailbox: Some(mailbox), end, under_way: self.clone() }, driven))
+        let driven = Driven { run: whose.run, start, gate: gate.clone(), driver: mailbox.0.clone(), end: ended };
+        runs.driven.insert(whose.clone(), driven.clone());
+        Ok(Claim::Mine(DriveRight { whose, mailbox: Some(mailbox), end, under_way: self.clone() }, driven))
     }
 
     fn runs(&self) -> MutexGuard<'_, Runs> {
@@ -161,7 +159,7 @@ impl DriveRight {
     /// Tells everybody who waits.
     pub(super) fn end(self, end: Result<Rest, DriveError>) {
         if let Ok(Rest::Waiting(_)) = &end {
-            self.under_way.runs().resting.insert(self.key.clone());
+            self.under_way.runs().resting.insert(self.whose.clone());
         }
         let waiting = self.end.clone();
         // The right first: whoever hears of the end finds that nobody drives the run.
@@ -172,6 +170,6 @@ impl DriveRight {
 
 impl Drop for DriveRight {
     fn drop(&mut self) {
-        self.under_way.runs().driven.remove(&self.key);
+        self.under_way.runs().driven.remove(&self.whose);
     }
 }

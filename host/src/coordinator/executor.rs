@@ -62,11 +62,20 @@ impl Executor {
 
     /// Drives the run to its outcome, or until there is nothing to do for long, and waits until that is durable.
     pub(super) async fn drive(mut self) -> Result<Rest, DriveError> {
+        let driven = self.drive_on().await;
+        // Whoever goes on with the run reads it from the store: all that was noted here must be there first, however this ended. If it
+        // never will be, nobody goes on in this process.
+        let durable = self.parts.gate.leave(self.last).await;
+        driven?;
+        durable?;
+        Ok(if matches!(self.run.phase(), Phase::Ended(_)) { Rest::Ended(self.run) } else { Rest::Waiting(self.run) })
+    }
+
+    async fn drive_on(&mut self) -> Result<(), DriveError> {
         loop {
             let orders = self.note_due()?;
             if matches!(self.run.phase(), Phase::Ended(_)) {
-                self.parts.gate.leave(self.last).await?;
-                return Ok(Rest::Ended(self.run));
+                return Ok(());
             }
             let mut wake = None;
             for order in orders {
@@ -78,9 +87,7 @@ impl Executor {
                 }
             }
             if self.may_rest(wake) {
-                // What is not durable could not be gone on with by whoever finds the run next.
-                self.parts.gate.leave(self.last).await?;
-                return Ok(Rest::Waiting(self.run));
+                return Ok(());
             }
             self.next(wake).await?;
         }
@@ -234,7 +241,7 @@ impl Executor {
         // A demand is judged by how the run stands now.
         self.note_due().map_err(DemandRefused::Host)?;
         let resolvers = self.lane.resolvers().map_err(|error| DemandRefused::Host(error.into()))?;
-        match admit(&self.run, demand, by, resolvers).map_err(DemandRefused::Unfit)? {
+        match admit(&self.run, demand, by, resolvers).map_err(|unfit| DemandRefused::Unfit(unfit, self.last))? {
             Admission::Already => Ok(Demanded { position: self.last, already: true }),
             Admission::Note(event) => {
                 self.record(event).map_err(DemandRefused::Host)?;

@@ -82,8 +82,25 @@ struct Start {
 pub(super) enum NewRun {
     /// Its first fact is queued here.
     At(Position),
-    /// Its key was used before, for this.
-    Existing(RunId),
+    /// Its key was used before.
+    Before(StartedBefore),
+}
+
+/// A run that was started with a key. Nobody is told of it before `start` is durable.
+pub(super) struct StartedBefore {
+    pub(super) run: RunId,
+    /// Where its first fact is queued.
+    pub(super) start: Position,
+    pub(super) wanted: Wanted,
+}
+
+/// Whether it is what is wanted now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The same saga and input.
+    Same,
+    /// Something else.
+    Other,
 }
 
 /// How an attempt was settled.
@@ -141,7 +158,8 @@ impl Lane {
         let mut newest = self.newest();
         if let Some(before) = self.start_of_key(&newest, key)? {
             let same = (&before.saga, before.input) == (&started.saga, input);
-            return if same { Ok(NewRun::Existing(before.run)) } else { Err(StartError::KeyReused(before.run)) };
+            let wanted = if same { Wanted::Same } else { Wanted::Other };
+            return Ok(NewRun::Before(StartedBefore { run: before.run, start: before.position, wanted }));
         }
         let position = self.append_run(run, first_facts(run));
         newest.starts.insert(key.clone(), Start { run: run.id(), saga: started.saga.clone(), input, position });

@@ -36,8 +36,8 @@ pub(super) struct Demanded {
 /// Why a demand is not admitted.
 #[derive(Debug)]
 pub(super) enum DemandRefused {
-    /// It does not fit.
-    Unfit(Unfit),
+    /// It does not fit the run as it stood at this position: everything up to there must be durable before anybody is told.
+    Unfit(Unfit, Position),
     /// The host cannot go on with the run.
     Host(DriveError),
 }

@@ -31,10 +31,10 @@ use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
 use amends_domain::plugin::Manifest;
 use amends_domain::run::Run;
 use amends_domain::time::{Span, Timestamp};
-use driven::{Claim, Left, UnderWay};
+use driven::{Claim, Left, UnderWay, Whose};
 use executor::{Executor, Place};
 use gate::Gate;
-use lane::{Lanes, NewRun};
+use lane::{Lanes, NewRun, StartedBefore, Wanted};
 use registry::Registry;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -197,7 +197,8 @@ impl Coordinator {
         Ok(self.parts.gate.leave(position).await?)
     }
 
-    /// Starts a run of the newest version of a saga and drives it. Nothing is durable yet when this returns.
+    /// Starts a run of the newest version of a saga and drives it. A new run is not durable yet when this returns; one that there was
+    /// before is.
     ///
     /// Dropping the future starts nothing, or leaves the run being driven.
     ///
@@ -207,7 +208,7 @@ impl Coordinator {
         let lane = self.parts.lanes.of(&start.tenant);
         Ok(match self.begin(&lane, start).await? {
             Ok((run, claim)) => StartedRun::New(self.drive(lane, run, claim)),
-            Err(before) => StartedRun::Existing(before),
+            Err(before) => StartedRun::Existing(self.started_before(before).await?),
         })
     }
 
@@ -226,12 +227,12 @@ impl Coordinator {
                 driven.accepted().await?;
                 Ok(AcceptedRun::New(run.id()))
             }
-            Err(before) => Ok(AcceptedRun::Existing(before)),
+            Err(before) => Ok(AcceptedRun::Existing(self.started_before(before).await?)),
         }
     }
 
     /// Queues the start of a run, or finds the one that was started with its key.
-    async fn begin(&self, lane: &Arc<lane::Lane>, start: StartRun) -> Result<Result<(Run, Claim), RunId>, StartError> {
+    async fn begin(&self, lane: &Arc<lane::Lane>, start: StartRun) -> Result<Result<(Run, Claim), StartedBefore>, StartError> {
         check_start(&start)?;
         let parts = &self.parts;
         parts.writer.room().await.map_err(DriveError::from)?;
@@ -253,15 +254,25 @@ impl Coordinator {
             }
             run.apply(&Entry { at, event: Event::Delayed { until } }).expect("a run that has just been accepted can be delayed");
         }
-        let claimed = parts.under_way.claim((lane.tenant(), id), &parts.gate, |_| match lane.start(&run) {
+        let whose = Whose { tenant: lane.tenant().clone(), run: id };
+        let claimed = parts.under_way.claim(whose, &parts.gate, |_| match lane.start(&run) {
             Ok(NewRun::At(position)) => Ok(position),
-            Ok(NewRun::Existing(before)) => Err(Ok(before)),
+            Ok(NewRun::Before(before)) => Err(Ok(before)),
             Err(error) => Err(Err(error)),
         });
         match claimed {
             Ok(claim) => Ok(Ok((run, claim))),
             Err(Ok(before)) => Ok(Err(before)),
             Err(Err(error)) => Err(error),
+        }
+    }
+
+    /// The run that has the key, if it is the same that is wanted now: told when its start is durable, and so is that it is another.
+    async fn started_before(&self, before: StartedBefore) -> Result<RunId, StartError> {
+        self.parts.gate.leave(before.start).await.map_err(DriveError::from)?;
+        match before.wanted {
+            Wanted::Same => Ok(before.run),
+            Wanted::Other => Err(StartError::KeyReused(before.run)),
         }
     }
 
@@ -275,7 +286,8 @@ impl Coordinator {
         let lane = parts.lanes.of(tenant);
         let mut found = None;
         // Read under the claim: nobody else can have brought the run further meanwhile.
-        let claimed = parts.under_way.claim((tenant, run), &parts.gate, |left| {
+        let whose = Whose { tenant: tenant.clone(), run };
+        let claimed = parts.under_way.claim(whose, &parts.gate, |left| {
             let mut run = self.open_run(tenant, run).map_err(Some)?.ok_or(None)?;
             let mut position = Position::default();
             if left == Left::Unknown {

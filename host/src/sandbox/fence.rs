@@ -37,7 +37,7 @@ impl Fence {
 
     /// Does `work`, unless the fence is raised before it is done: then none, and `work` is dropped. Looks at the fence before each
     /// slice of the work, so nothing of it runs once it has waited and the fence was raised.
-    pub(super) async fn unless_raised<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn unless_raised<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         let mut raised = pin!(self.raised());
         poll_fn(|cx| {

@@ -7,7 +7,7 @@ mod write;
 
 use super::rows::part_of_journal;
 use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, VERIFY_TAIL_LEN, Value, rows, verify_tail};
-use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
+use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, Resolvers};
@@ -54,7 +54,19 @@ impl RedbStore {
         // A file whose name is not on the disk is lost with the power, whatever was synced into it. At every open: whoever made it may
         // have died before this.
         folder.sync_all().map_err(|e| disk_at(dir, &e))?;
-        let store = Self { database: database(&path)?, closed: AtomicBool::new(false) };
+        Self::prepared(database(&path)?)
+    }
+
+    /// As [`RedbStore::open`], over something else than a file: a disk that a simulation takes the power from.
+    ///
+    /// # Errors
+    /// As [`RedbStore::open`].
+    pub fn over(backend: impl StorageBackend) -> Result<Self, StoreError> {
+        Self::prepared(Builder::new().set_cache_size(CACHE_LEN_MAX).create_with_backend(backend)?)
+    }
+
+    fn prepared(database: Database) -> Result<Self, StoreError> {
+        let store = Self { database, closed: AtomicBool::new(false) };
         if store.prepare()? == Ending::Unclean {
             verify_tail(&store, VERIFY_TAIL_LEN)?;
         }

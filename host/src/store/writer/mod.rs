@@ -296,6 +296,10 @@ impl Shared {
     }
 }
 
+/// A commit on its way.
+#[derive(Debug)]
+pub struct Begun(mailbox::Batch);
+
 /// What commits. It owns the ends of the chains: nobody else adds to them.
 #[derive(Debug)]
 pub struct Hand {
@@ -307,8 +311,18 @@ pub struct Hand {
 impl Hand {
     /// Commits what is queued, as far as one commit goes. False once a commit has failed: then nothing will ever be committed again.
     pub fn commit(&mut self) -> bool {
+        self.begin().is_none_or(|begun| self.finish(begun))
+    }
+
+    /// Takes what is queued, as far as one commit goes; none if there is nothing. What comes until it is finished is for the next one.
+    pub fn begin(&mut self) -> Option<Begun> {
         let batch = self.shared.lock().take();
-        batch.appends.is_empty() || self.write(batch)
+        (!batch.appends.is_empty()).then_some(Begun(batch))
+    }
+
+    /// Commits what was taken, before anything else is taken. As [`Hand::commit`].
+    pub fn finish(&mut self, begun: Begun) -> bool {
+        self.write(begun.0)
     }
 
     /// Sleeps until something is to be committed, and commits it. False if the thread shall end.

@@ -41,6 +41,8 @@ enum Task {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
     },
+    /// Plays hosts that everything happens to, each from a seed, and asks every invariant after every commit.
+    Simulate(release::Simulation),
     /// Measures the host; everything after `bench` goes to the benchmark.
     Bench {
         /// Arguments of the benchmark, as they are.
@@ -72,6 +74,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Test => return Ok(test::run(&workspace)),
         Task::Guests => guests::build(&workspace)?,
         Task::Kill { runs } => release::kill(&workspace, runs)?,
+        Task::Simulate(simulation) => release::simulate(&workspace, &simulation)?,
         Task::Bench { arguments } => release::bench(&workspace, &arguments)?,
         Task::Ci => return ci::run(&workspace),
     }

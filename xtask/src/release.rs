@@ -1,4 +1,4 @@
-//! What needs the release build of the host: the build itself, the kill test and the benchmark. Apart, because all of it must call
+//! What needs the release build of the host: the build itself, the kill test, the simulation and the benchmark. Apart, because all of it must call
 //! cargo in one way: a selection of packages would unify features differently, and wasmtime would be built twice.
 
 use std::ffi::OsString;
@@ -32,6 +32,45 @@ pub(crate) fn kill(workspace: &Workspace, runs: u32) -> Result<()> {
     process.set("AMENDS_KILLS", runs.to_string()).within(workspace).show()?.must_succeed()?;
     Ok(())
 }
+
+/// What is to be simulated.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Simulation {
+    /// One world, with its course.
+    #[arg(long, conflicts_with_all = ["seeds", "span"])]
+    seed: Option<u64>,
+    /// So many worlds.
+    #[arg(long, conflicts_with = "span")]
+    seeds: Option<u64>,
+    /// The first of them.
+    #[arg(long, conflicts_with = "seed")]
+    from: Option<u64>,
+    /// Fresh worlds for as long as this, such as 2h.
+    #[arg(long = "for", value_name = "SPAN")]
+    span: Option<String>,
+}
+
+/// Runs the simulation.
+///
+/// # Errors
+/// If it cannot be built or an invariant is broken.
+pub(crate) fn simulate(workspace: &Workspace, simulation: &Simulation) -> Result<()> {
+    let Simulation { seed, seeds, from, span } = simulation;
+    let number = |number: &Option<u64>| number.map(|number| number.to_string());
+    let told = [
+        ("AMENDS_SEED", number(seed)),
+        ("AMENDS_SEEDS", number(seeds)),
+        ("AMENDS_SEEDS_FROM", number(from)),
+        ("AMENDS_SIMULATE_FOR", span.clone()),
+    ];
+    let told = told.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let process = told.fold(Process::cargo(SIMULATION.split(' ')), |process, (name, value)| process.set(name, value));
+    process.within(workspace).show()?.must_succeed()?;
+    Ok(())
+}
+
+/// The one test that takes seeds.
+const SIMULATION: &str = "test --release --test simulation whatever -- --nocapture";
 
 /// Runs the benchmark with `arguments`.
 ///

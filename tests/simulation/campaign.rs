@@ -12,7 +12,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 /// How many worlds the test command plays.
-const SEEDS: u64 = 8_000;
+const SEEDS: u64 = 6_000;
 /// What must happen is asked of as many at least.
 const COVERED_BY: u64 = 5_000;
 /// After as many violations nobody looks for more.

@@ -27,7 +27,10 @@ impl Host {
 
     /// Demands something, and checks the answer.
     pub(crate) async fn demand(&self, of: DemandOf) {
-        let patience = self.stage.act(Play::any_patience);
+        let patience = self.stage.act(|play| {
+            play.crowd.left.insert(of.run);
+            play.any_patience()
+        });
         let Ok(answered) = timeout(patience, self.coordinator.demand(of.clone())).await else {
             return self.count("demand: nobody waited for the answer");
         };
@@ -53,7 +56,6 @@ impl Host {
             }
             Err(DemandError::Unfit(unfit)) => self.hear(|play| {
                 play.coverage.count(&format!("demand refused: {}", unfit.code));
-                play.crowd.left.insert(of.run);
                 if play.books.is_uncertain() { Ok(()) } else { told::refusal(&play.books.runs[&of.run], unfit.code) }
             }),
             Err(DemandError::Host(error)) => self.failed(&error),
@@ -112,9 +114,6 @@ impl Play {
         let demand = any_demand(&mut self.dice, book);
         let by = any_author(&mut self.dice);
         let then = if self.dice.hits(15) { Then::Leave } else { Then::Drive };
-        if then == Then::Leave {
-            self.crowd.left.insert(run);
-        }
         self.crowd.made.push((tenant.clone(), run, demand.clone(), by.clone()));
         self.note(format_args!("{} of {tenant} demands {} of {run}", by.who, demand.word()));
         Some(DemandOf { tenant, run, demand, by, then })

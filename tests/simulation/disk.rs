@@ -1,5 +1,6 @@
 //! The hand that commits, and how the power fails while it does.
 
+use crate::invariants::{Invariant, broken};
 use crate::sectors::Platter;
 use crate::stage::{Play, Stage};
 use amends::store::memory::{Fate, MemoryStore};
@@ -108,7 +109,8 @@ pub(crate) async fn commit(power: Power, mut hand: Hand) {
                 Some(Death::InCommit(..) | Death::At(_) | Death::Stop(_) | Death::AfterDeeds(_)) | None => {}
             }
             if !hand.finish(begun) {
-                return stage.end_life("a commit failed that nobody had fail");
+                let checked = broken(Invariant::Liveness, "a commit failed by itself");
+                return stage.act(|play| play.check(checked));
             }
         }
         if stage.is_stopping() {
@@ -129,12 +131,12 @@ async fn pause(stage: &Stage) {
 fn prepare(stage: &Stage, disk: &Disk, place: Where) {
     match (place, disk) {
         (Where::Fails(fate), _) => stage.act(|play| play.fate = Some(fate)),
-        (Where::Middle, Disk::Memory(_)) => stage.act(|play| play.fate = Some(*play.dice.one(&[Fate::Lost, Fate::Kept]))),
         (Where::Middle, Disk::File(platter)) => {
             let writes = stage.act(|play| play.dice.below(24));
             platter.fail_after(writes);
         }
-        (Where::Before | Where::Behind, _) => {}
+        // A commit to memory has no middle.
+        (Where::Before | Where::Behind, _) | (Where::Middle, Disk::Memory(_)) => {}
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Crowd {
     watchers: BTreeMap<RunId, u64>,
     /// Demands that were made, to be made again.
     pub(crate) made: Vec<(TenantId, RunId, Demand, Author)>,
-    /// Runs that were left as they were found, with something to do: who waited for one hears so.
+    /// Runs that may have been left with something to do, by a demand that was refused or that said so: who waited for one hears so.
     pub(crate) left: BTreeSet<RunId>,
 }
 

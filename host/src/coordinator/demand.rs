@@ -3,14 +3,13 @@
 
 use super::driven::{Claim, DriveRight, Driven, Left, Rest, Whose};
 use super::error::DriveError;
-use super::mailbox::{DemandRefused, Demanded, Message};
+use super::mailbox::{DemandRefused, Demanded, Message, ask};
 use super::{Coordinator, lane::Lane};
 use crate::store::writer::Position;
 use amends_domain::decide::{Admission, Command, Unfit, admit, decide};
 use amends_domain::event::{Author, Demand, Entry, Event, Resolvers};
 use amends_domain::id::{RunId, TenantId};
 use amends_domain::run::{Phase, Run};
-use tokio::sync::oneshot;
 
 /// What is demanded of which run.
 #[derive(Debug, Clone)]
@@ -217,10 +216,7 @@ fn facts(orders: Vec<Command>) -> Option<Vec<Event>> {
 
 /// Says it to whoever drives the run; none if that came to rest before it heard.
 async fn tell(driven: &Driven, of: &DemandOf) -> Option<Result<Demanded, DemandRefused>> {
-    let (answer, answered) = oneshot::channel();
-    let message = Message::Demand { demand: of.demand.clone(), by: of.by.clone(), answer };
-    driven.driver().send(message).await.ok()?;
-    answered.await.ok()
+    ask(driven.driver(), |answer| Message::Demand { demand: of.demand.clone(), by: of.by.clone(), answer }).await
 }
 
 fn answer(already: bool, driven: Option<Driven>) -> Answered {

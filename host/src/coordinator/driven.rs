@@ -15,7 +15,8 @@ use tokio::sync::watch;
 pub enum Rest {
     /// The run reached its outcome.
     Ended(Run),
-    /// It has nothing to do before its head's `due`, or before somebody demands something.
+    /// It has nothing to do before its head's `due`, or before somebody demands something. Where a demand left it undriven, that may be
+    /// now.
     Waiting(Run),
 }
 

@@ -56,6 +56,20 @@ pub(super) fn mailbox() -> (Sender, Receiver) {
     mpsc::channel(MESSAGES_MAX)
 }
 
+/// Says something and waits for the answer; none if nobody drives the run any more.
+///
+/// A message that is sent while the other end goes away may stay in the channel for as long as there is a sender, and with it the promise
+/// of an answer: so the end of the channel is waited for as well.
+pub(super) async fn ask<T>(driver: &Sender, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Option<T> {
+    let (answer, mut answered) = oneshot::channel();
+    driver.send(message(answer)).await.ok()?;
+    tokio::select! {
+        biased;
+        answer = &mut answered => answer.ok(),
+        () = driver.closed() => answered.try_recv().ok(),
+    }
+}
+
 /// What a guest notes its requests through.
 pub(super) struct EffectHandle {
     pub(super) attempt: AttemptRef,
@@ -66,10 +80,8 @@ pub(super) struct EffectHandle {
 impl EffectAccess for EffectHandle {
     fn intend(&self, intent: Intent) -> BoxFuture<'_, Result<u32, EffectError>> {
         async move {
-            let (answer, answered) = oneshot::channel();
-            let message = Message::Intend { attempt: self.attempt, intent, answer };
-            self.driver.send(message).await.map_err(|_| gone())?;
-            let Intended { call, position } = answered.await.map_err(|_| gone())?;
+            let message = |answer| Message::Intend { attempt: self.attempt, intent, answer };
+            let Intended { call, position } = ask(&self.driver, message).await.ok_or_else(gone)?;
             // Only what is durable may leave.
             self.gate.leave(position).await.map_err(|error| EffectError(Box::new(error)))?;
             Ok(call)
@@ -80,9 +92,7 @@ impl EffectAccess for EffectHandle {
     fn answered(&self, answer: Answer) -> BoxFuture<'_, Result<(), EffectError>> {
         async move {
             // The guest hears of the answer when it is noted: how it ends is judged by what was answered.
-            let (noted, is_noted) = oneshot::channel();
-            self.driver.send(Message::Answered { attempt: self.attempt, answer, noted }).await.map_err(|_| gone())?;
-            is_noted.await.map_err(|_| gone())
+            ask(&self.driver, |noted| Message::Answered { attempt: self.attempt, answer, noted }).await.ok_or_else(gone)
         }
         .boxed()
     }

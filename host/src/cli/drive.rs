@@ -49,9 +49,10 @@ impl Stay<'_> {
     /// The same, and prints what the store shows meanwhile, which is durable.
     pub(super) async fn followed(self, run: RunId, driven: Option<Driven>) -> anyhow::Result<Run> {
         let (store, tenant) = (self.coordinator.store(), self.tenant);
+        // In this order: what becomes durable between the two is told twice to the loop, and not never.
+        let mut last = store.last_record(tenant, run)?;
         let mut journal = self.stored(run)?;
         let mut teller = Teller::new(&journal)?;
-        let mut last = store.last_record(tenant, run)?;
         teller.go_on(&journal)?;
         let mut end = pin!(self.to_its_rest(run, driven));
         loop {

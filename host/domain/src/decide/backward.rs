@@ -40,7 +40,8 @@ fn go_on(run: &Run, now: Timestamp) -> Vec<Command> {
         let outcome = if run.dead_letters() > 0 { Outcome::Stuck } else { Outcome::Compensated };
         return vec![Command::Record(Event::Ended { outcome, output: None, fault: None })];
     }
-    let starts = left.filter(|(_, step)| is_ready(step, now)).map(|(index, step)| Command::Start(start(run, index, step)));
+    let starts =
+        left.filter(|(_, step)| step.backward.state.is_ready(now)).map(|(index, step)| Command::Start(start(run, index, step)));
     // What runs when the time is over may end: there is nothing to wait for but its end.
     let deadline = run.compensation_deadline().filter(|deadline| *deadline > now);
     starts.chain(wait(deadline.into_iter().chain(dues(run, now)))).collect()
@@ -102,21 +103,6 @@ fn late(run: &Run, now: Timestamp) -> impl Iterator<Item = StepIndex> {
     let passed = run.compensation_deadline().is_some_and(|deadline| deadline <= now);
     let open = |state| matches!(state, TrackState::Idle | TrackState::Retrying(_));
     run.front().filter(move |(_, step)| passed && open(step.backward.state)).map(|(index, _)| index)
-}
-
-fn is_ready(step: &StepRun, now: Timestamp) -> bool {
-    match step.backward.state {
-        TrackState::Idle => true,
-        TrackState::Retrying(due) => due <= now,
-        TrackState::Running
-        | TrackState::Interrupted
-        | TrackState::Undecided(_)
-        | TrackState::Waiting(_)
-        | TrackState::Done
-        | TrackState::Skipped
-        | TrackState::GivenUp
-        | TrackState::Resolved => false,
-    }
 }
 
 fn start(run: &Run, index: StepIndex, step: &StepRun) -> StartAttempt {

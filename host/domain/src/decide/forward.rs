@@ -112,7 +112,7 @@ fn succeeded(run: &Run) -> Event {
 fn go_on(run: &Run, now: Timestamp) -> Vec<Command> {
     let mut facts = Vec::new();
     let mut starts = Vec::new();
-    for (index, state) in run.front().filter(|(_, state)| is_ready(state, now)) {
+    for (index, state) in run.front().filter(|(_, state)| state.forward.state.is_ready(now)) {
         match next(run, index, state, now) {
             Next::Fact(event) => facts.push(Command::Record(event)),
             Next::Start(start) => starts.push(Command::Start(start)),
@@ -123,21 +123,6 @@ fn go_on(run: &Run, now: Timestamp) -> Vec<Command> {
     }
     starts.extend(wait(run.deadline().into_iter().chain(dues(run, now))));
     starts
-}
-
-fn is_ready(state: &StepRun, now: Timestamp) -> bool {
-    match state.forward.state {
-        TrackState::Idle => true,
-        TrackState::Retrying(due) => due <= now,
-        TrackState::Running
-        | TrackState::Interrupted
-        | TrackState::Undecided(_)
-        | TrackState::Waiting(_)
-        | TrackState::Done
-        | TrackState::Skipped
-        | TrackState::GivenUp
-        | TrackState::Resolved => false,
-    }
 }
 
 fn dues(run: &Run, now: Timestamp) -> impl Iterator<Item = Timestamp> {

@@ -95,6 +95,24 @@ pub enum TrackState {
     Resolved,
 }
 
+impl TrackState {
+    /// Whether the next attempt may start at `now`, as far as this direction of the step goes.
+    pub(crate) fn is_ready(self, now: Timestamp) -> bool {
+        match self {
+            Self::Idle => true,
+            Self::Retrying(due) => due <= now,
+            Self::Running
+            | Self::Interrupted
+            | Self::Undecided(_)
+            | Self::Waiting(_)
+            | Self::Done
+            | Self::Skipped
+            | Self::GivenUp
+            | Self::Resolved => false,
+        }
+    }
+}
+
 /// What an attempt's bad ending leaves to decide from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {

@@ -2,8 +2,8 @@
 //! enough to be read beside the test. Every deny has its allow beside it; wall time is only ever bounded generously.
 
 use amends::sandbox::{
-    Access, Allocation, Call, Component, Context, EffectAccess, Fence, Outside, Reply, Sandbox, SandboxSettings, Secrets,
-    StateAccess, StateError, StateValue,
+    Access, Allocation, Call, CompilerSettings, Component, Context, EffectAccess, Fence, Outside, Reply, Sandbox, SandboxSettings,
+    Secrets, StateAccess, StateError, StateValue,
 };
 use amends_domain::definition::Limits;
 use amends_domain::digest::Digest;
@@ -20,10 +20,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+#[path = "sandbox/bombs.rs"]
+mod bombs;
+#[path = "sandbox/compiler.rs"]
+mod compiler;
 #[path = "sandbox/effects.rs"]
 mod effects;
 #[path = "sandbox/fence.rs"]
 mod fence;
+#[path = "sandbox/kept.rs"]
+mod kept;
+#[path = "sandbox/smith.rs"]
+mod smith;
 #[path = "sandbox/state.rs"]
 mod state;
 #[path = "sandbox/upload.rs"]
@@ -39,7 +47,14 @@ const MIB: u64 = 1024 * 1024;
 /// Enough for every guest that behaves.
 const LIMITS: Limits = Limits { fuel: 100_000_000, timeout: Span(20_000), memory: 64 * MIB };
 
-const SETTINGS: SandboxSettings = SandboxSettings { attempts_max: 1, components_max: 16, code_len_max: 64 << 20, outside: None };
+const SETTINGS: SandboxSettings = SandboxSettings {
+    attempts_max: 1,
+    components_max: 16,
+    code_len_max: 64 << 20,
+    compiler: CompilerSettings::InProcess,
+    code_dir: None,
+    outside: None,
+};
 
 fn sandbox(attempts_max: u32) -> Sandbox {
     Sandbox::new(SandboxSettings { attempts_max, ..SETTINGS }).expect("this machine runs guests")

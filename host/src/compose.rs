@@ -3,7 +3,7 @@
 
 use crate::clock::SystemClock;
 use crate::coordinator::Coordinator;
-use crate::sandbox::{Sandbox, SandboxError, SandboxSettings};
+use crate::sandbox::{CodeDir, CompileLimits, CompilerSettings, Sandbox, SandboxError, SandboxSettings};
 use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
 use crate::store::writer::WriterError;
@@ -19,13 +19,17 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What one command may take of the machine. Guests only compute, so more at a time than this would not be faster.
-const SANDBOX: SandboxSettings =
-    SandboxSettings { attempts_max: 64, components_max: 256, code_len_max: 512 * 1024 * 1024, outside: None };
+/// This program, even if another one has been put in its place since it was started: code that another release compiles would be
+/// refused.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 /// How long the end waits for guests to notice it. They are asked every few milliseconds.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 /// The file that the store keeps in a data directory.
 const DATA_FILE: &str = "amends.redb";
+/// The folder in a data directory in which compiled code is kept. It can be deleted at any time that nobody uses it.
+const CODE_FOLDER: &str = "code";
+/// Most bytes in it: some fifty interpreters, or a thousand small plugins.
+const CODE_FOLDER_LEN_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
 /// A saga host inside this process.
 pub struct Host {
@@ -75,7 +79,10 @@ impl Host {
     /// # Errors
     /// [`OpenError`] names the part that is missing.
     pub fn open(data: &Path) -> Result<Self, OpenError> {
-        Self::over(Arc::new(RedbStore::open(data)?))
+        // The store first: it makes the directory, and keeps others out of it.
+        let store = Arc::new(RedbStore::open(data)?);
+        let code_dir = CodeDir { dir: data.join(CODE_FOLDER), len_max: CODE_FOLDER_LEN_MAX };
+        Self::over(store, sandbox(Some(code_dir))?)
     }
 
     /// A host on a data directory that there is.
@@ -92,14 +99,13 @@ impl Host {
     /// # Errors
     /// As [`Host::open`].
     pub fn in_memory() -> Result<Self, OpenError> {
-        Self::over(Arc::new(MemoryStore::default()))
+        Self::over(Arc::new(MemoryStore::default()), sandbox(None)?)
     }
 
-    fn over(store: Arc<dyn Store>) -> Result<Self, OpenError> {
+    fn over(store: Arc<dyn Store>, sandbox: Sandbox) -> Result<Self, OpenError> {
         let runtime = runtime().map_err(OpenError::Runtime)?;
         let signals = runtime.block_on(async { Signals::new() }).map_err(OpenError::Runtime)?;
-        let sandbox = Arc::new(sandbox()?);
-        let coordinator = Coordinator::new(store, sandbox, Arc::new(SystemClock), runtime.handle().clone())?;
+        let coordinator = Coordinator::new(store, Arc::new(sandbox), Arc::new(SystemClock), runtime.handle().clone())?;
         Ok(Self { runtime, signals, coordinator })
     }
 
@@ -122,7 +128,7 @@ impl Host {
 /// # Errors
 /// [`OpenError`] if there is no sandbox.
 pub fn with_sandbox<T>(work: impl AsyncFnOnce(&Sandbox) -> T) -> Result<T, OpenError> {
-    let sandbox = sandbox()?;
+    let sandbox = sandbox(None)?;
     Ok(runtime().map_err(OpenError::Runtime)?.block_on(work(&sandbox)))
 }
 
@@ -162,8 +168,16 @@ fn must_exist(data: &Path) -> Result<(), OpenError> {
     if data.join(DATA_FILE).is_file() { Ok(()) } else { Err(OpenError::NoData(data.to_owned())) }
 }
 
-fn sandbox() -> Result<Sandbox, SandboxError> {
-    Sandbox::new(SANDBOX)
+/// What one command may take of the machine. Guests only compute, so more at a time than this would not be faster.
+fn sandbox(code_dir: Option<CodeDir>) -> Result<Sandbox, SandboxError> {
+    Sandbox::new(SandboxSettings {
+        attempts_max: 64,
+        components_max: 256,
+        code_len_max: 512 * 1024 * 1024,
+        compiler: CompilerSettings::Process { program: THIS_PROGRAM.into(), limits: CompileLimits::PLUGINS },
+        code_dir,
+        outside: None,
+    })
 }
 
 /// One core is left to this thread and the writer.

@@ -1,6 +1,9 @@
 //! The saga host. Floors, each using only those below it: edges ([`store`], [`sandbox`], [`clock`]) touch the world and do not know each
 //! other; the [`coordinator`] drives runs over them by the rules of `amends_domain`; [`compose`] and [`cli`] wire and tell, and hold no rules.
 
+// One function has to be, in `sandbox/code/trusted.rs`.
+#![deny(unsafe_code)]
+
 pub mod cli;
 pub mod clock;
 pub mod compose;

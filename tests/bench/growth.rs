@@ -3,7 +3,7 @@
 
 use amends::clock::{Clock, SystemClock};
 use amends::coordinator::{Coordinator, Rest, StartRun, StartedRun};
-use amends::sandbox::{Sandbox, SandboxSettings};
+use amends::sandbox::{CompilerSettings, Sandbox, SandboxSettings};
 use amends::store::redb::RedbStore;
 use amends_domain::decide::{Command, decide};
 use amends_domain::definition::{Definition, read};
@@ -177,7 +177,14 @@ impl Host {
     fn new(document: &str) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let settings = SandboxSettings { attempts_max: 64, components_max: 16, code_len_max: 256 << 20, outside: None };
+        let settings = SandboxSettings {
+            attempts_max: 64,
+            components_max: 16,
+            code_len_max: 256 << 20,
+            compiler: CompilerSettings::InProcess,
+            code_dir: None,
+            outside: None,
+        };
         let (sandbox, clock) = (Arc::new(Sandbox::new(settings)?), Arc::new(SetClock::default()));
         let store = Arc::new(RedbStore::open(directory.path())?);
         let coordinator = Coordinator::new(store, sandbox, Arc::clone(&clock) as Arc<dyn Clock>, runtime.handle().clone())?;

@@ -2,8 +2,8 @@
 
 use crate::figures::{Figures, time};
 use amends::sandbox::{
-    Access, Answer, Call, Context, EffectAccess, EffectError, Fence, Intent, Sandbox, SandboxSettings, Secrets, StateAccess,
-    StateError, StateValue,
+    Access, Answer, Call, CompilerSettings, Context, EffectAccess, EffectError, Fence, Intent, Sandbox, SandboxSettings, Secrets,
+    StateAccess, StateError, StateValue,
 };
 use amends::store::Store;
 use amends::store::redb::RedbStore;
@@ -56,7 +56,14 @@ pub(crate) fn measure(figures: &mut Figures, times: usize) -> Result<()> {
 /// Store, instance, call and drop of a guest that does nothing: what a step costs beside its own work.
 fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let sandbox = Sandbox::new(SandboxSettings { attempts_max: 4, components_max: 4, code_len_max: 64 << 20, outside: None })?;
+    let sandbox = Sandbox::new(SandboxSettings {
+        attempts_max: 4,
+        components_max: 4,
+        code_len_max: 64 << 20,
+        compiler: CompilerSettings::InProcess,
+        code_dir: None,
+        outside: None,
+    })?;
     let bytes = small_guest("echo");
     let component = runtime.block_on(sandbox.load(Digest::of(&bytes), bytes.into()))?;
     let context = Context {

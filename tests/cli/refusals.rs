@@ -13,6 +13,23 @@ fn assert_refused(ended: &Ended, exit: i32, code: &str) {
     assert!(ended.stdout.is_empty(), "{ended}");
 }
 
+#[test]
+fn a_component_over_a_limit_is_refused_with_the_limit_and_the_value_found() {
+    let site = Site::new();
+    let levels: String = (1..23).fold("(component $c0)".into(), |text, level| {
+        let inner = level - 1;
+        let twice = format!("(instance (instantiate $c{inner}))").repeat(2);
+        format!("{text} (component $c{level} (alias outer 1 $c{inner} (component $c{inner})) {twice})")
+    });
+    let bomb = wat::parse_str(format!("(component {levels} (instance (instantiate $c22)))")).expect("text");
+    let refused = run_amends(["plugin", "check", &site.file_of("bomb.wasm", &bomb)]);
+    assert_refused(&refused, 3, "component_has_too_many");
+    assert!(refused.stderr.contains("8388607 nested instances, multiplied out, the limit is 64"), "{refused}");
+    // What is allowed is described, and was compiled by a process.
+    let described = run_amends(["plugin", "check", text(&harness::guest("orders"))]);
+    assert_eq!(described.code, Some(0), "{described}");
+}
+
 /// Each case: the arguments (`DATA`, `SAGA`, `ORDERS` stand for the places), the exit code, the code.
 #[test]
 fn each_mistake_has_an_exit_code_and_a_code_and_leaves_nothing_behind() {

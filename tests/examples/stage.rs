@@ -4,7 +4,7 @@ use crate::case::{Answers, Books, Case, Example, State, TIMEOUT};
 use crate::site::{content, folder_of};
 use amends::clock::{Clock, SystemClock};
 use amends::coordinator::{Answered, Coordinator, DemandOf, Driven, Rest, StartRun, StartedRun, Then};
-use amends::sandbox::{Sandbox, SandboxSettings};
+use amends::sandbox::{CompilerSettings, Sandbox, SandboxSettings};
 use amends::store::memory::MemoryStore;
 use amends::store::writer::{Append, What, Writer};
 use amends::store::{PAGE_LEN_MAX, Store};
@@ -48,7 +48,14 @@ pub(crate) struct Stage<'e> {
 
 impl<'e> Stage<'e> {
     pub(crate) fn new(example: &'e Example) -> Self {
-        let settings = SandboxSettings { attempts_max: 64, components_max: 4, code_len_max: 256 << 20, outside: None };
+        let settings = SandboxSettings {
+            attempts_max: 64,
+            components_max: 4,
+            code_len_max: 256 << 20,
+            outside: None,
+            compiler: CompilerSettings::InProcess,
+            code_dir: None,
+        };
         let opening = content(&folder_of(example).join("state.json"));
         Self {
             example,

@@ -108,7 +108,11 @@ pub(crate) const CRATES: &[Reserved] = &[
     Reserved { path: &["redb"], only: &["store"], why: "only store/ knows redb" },
     Reserved { path: &["wasmtime"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
     Reserved { path: &["wasmparser"], only: &["sandbox"], why: "only sandbox/ reads components" },
-    Reserved { path: &["getrandom"], only: &["clock"], why: "only clock rolls dice" },
+    Reserved {
+        path: &["getrandom"],
+        only: &["clock", "sandbox/code/key"],
+        why: "only clock rolls dice, and the key of compiled code is thrown once",
+    },
     Reserved { path: &["anyhow"], only: &["cli", "main"], why: "errors have types below the command line" },
     Reserved { path: &["clap"], only: &["cli", "main", "config"], why: "only the command line has arguments" },
 ];

@@ -2,7 +2,7 @@
 
 use amends::clock::SystemClock;
 use amends::coordinator::{Answered, Coordinator, DemandError, DemandOf, Driven, StartRun, StartedRun, Then};
-use amends::sandbox::{Outside, Sandbox, SandboxSettings};
+use amends::sandbox::{CompilerSettings, Outside, Sandbox, SandboxSettings};
 use amends::store::Store;
 use amends::store::redb::RedbStore;
 use amends_domain::definition::read;
@@ -49,7 +49,14 @@ impl Host {
     /// What the store or the sandbox says.
     pub fn beside(outside: Option<Arc<dyn Outside>>, store: Arc<dyn Store>, workers: usize) -> Result<Self> {
         let guests = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
-        let settings = SandboxSettings { attempts_max: 64, components_max: 16, code_len_max: 256 << 20, outside };
+        let settings = SandboxSettings {
+            attempts_max: 64,
+            components_max: 16,
+            code_len_max: 256 << 20,
+            compiler: CompilerSettings::InProcess,
+            code_dir: None,
+            outside,
+        };
         let sandbox = Arc::new(Sandbox::new(settings)?);
         let coordinator = Coordinator::new(store, sandbox, Arc::new(SystemClock), guests.handle().clone())?;
         Ok(Self { coordinator, tenant: "local".parse()?, guests })

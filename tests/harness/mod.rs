@@ -63,3 +63,18 @@ pub fn framed_guest(text: &str) -> Vec<u8> {
     let framed = small_guest_text("frame").replace("(;guest;)", text);
     wat::parse_str(&framed).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
+
+/// `component` with core modules in it that nobody instantiates: they are checked and compiled all the same.
+pub fn with_modules(mut component: Vec<u8>, modules: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    for module in modules {
+        component.push(1);
+        let mut left = module.len();
+        while left >= 0x80 {
+            component.push(u8::try_from(left & 0x7f).expect("seven bits") | 0x80);
+            left >>= 7;
+        }
+        component.push(u8::try_from(left).expect("seven bits"));
+        component.extend(module);
+    }
+    component
+}

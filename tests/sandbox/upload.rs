@@ -51,7 +51,12 @@ async fn what_is_no_plugin_is_refused_with_a_code() {
             "`execute`",
         ),
         (frame("(instance $step (export \"execute\" (func $execute))", "(instance $step"), "step_mistyped", "`execute`"),
-        (frame("(memory (export \"memory\") 1)", "(memory (export \"memory\") i64 1)"), "component_not_compilable", ""),
+        (
+            frame("(memory (export \"memory\") 1)", "(memory (export \"memory\") i64 1)"),
+            "component_feature_not_offered",
+            "memory64",
+        ),
+        (frame("(i32.const 32768))", "(i64.const 32768))"), "component_not_compilable", "type mismatch"),
         (
             frame("(core module $guest", "(core module (table 20001 funcref)) (core module $guest"),
             "component_has_too_many",

@@ -5,6 +5,7 @@
 mod argument;
 mod asking;
 mod audit;
+mod compile_child;
 mod dead_letter;
 mod drive;
 mod error;
@@ -69,6 +70,8 @@ enum Command {
     State(state::State),
     #[command(subcommand)]
     Audit(audit::Audit),
+    #[command(hide = true)]
+    CompileChild(compile_child::CompileChild),
 }
 
 /// Does what the arguments of the process say. Bad usage is told and ends the process here.
@@ -91,6 +94,7 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Saga(saga) => saga::run(saga, format),
         Command::State(state) => state::run(state, format),
         Command::Audit(audit) => audit::run(audit, format),
+        Command::CompileChild(child) => compile_child::run(child),
     }
 }
 

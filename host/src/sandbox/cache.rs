@@ -1,7 +1,7 @@
 //! Compiled components in memory, by digest. Bounded by number and by bytes of code; what was used longest ago goes first. Attempts
 //! keep what they run alive, so to be dropped from here disturbs nobody.
 
-use super::compile::Component;
+use super::component::Component;
 use super::refusal::Refusal;
 use amends_domain::digest::Digest;
 use std::collections::HashMap;

@@ -46,6 +46,14 @@ pub(super) fn engine(attempts_max: u32) -> Result<(Engine, Allocation), SandboxE
     Ok((engine, Allocation::OnDemand))
 }
 
+/// An engine that compiles for those above and runs nothing: it reserves no address space, of which its process has little. Whatever
+/// decides about code is the same, or its code would be refused.
+pub(super) fn compiling() -> wasmtime::Result<Engine> {
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    Engine::new(&config)
+}
+
 fn config() -> Config {
     let mut config = Config::new();
     config
@@ -126,5 +134,29 @@ fn operator_cost() -> OperatorCost {
         F64x2Sqrt: 4,
         variable: VariableOperatorCost { memory_grow_per_page: 255, ..VariableOperatorCost::new() },
         ..OperatorCost::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::hash_map::DefaultHasher;
+    use std::hash::{Hash, Hasher};
+
+    #[test]
+    fn the_engine_that_compiles_makes_code_for_those_that_run() {
+        let hash = |engine: &Engine| {
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        let compiling = hash(&compiling().expect("it needs little"));
+        for (attempts_max, wanted) in [(1, Allocation::Pooling), (16_384, Allocation::OnDemand)] {
+            let (engine, allocation) = engine(attempts_max).expect("this machine runs guests");
+            assert_eq!((allocation, hash(&engine)), (wanted, compiling));
+        }
+        let mut other = config();
+        other.consume_fuel(false);
+        assert_ne!(hash(&Engine::new(&other).expect("it is an engine")), compiling, "code that counts no fuel");
     }
 }

@@ -8,7 +8,7 @@ use super::attempt::outbound::Outbound;
 use super::attempt::state::StateBuffer;
 use super::bindings::{Failure, manifest};
 use super::call::{Call, Reply};
-use super::compile::Component;
+use super::component::Component;
 use super::ending::{self, End};
 use super::limits::{HANDLES_MAX, HOSTCALL_LEN_MAX, MemoryLimiter};
 use super::turns::Turn;

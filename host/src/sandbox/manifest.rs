@@ -6,7 +6,7 @@ use super::attempt::Attempt;
 use super::attempt::log::LogBuffer;
 use super::attempt::outbound::Outbound;
 use super::attempt::state::StateBuffer;
-use super::compile::Component;
+use super::component::Component;
 use super::invoke;
 use super::limits::MemoryLimiter;
 use super::refusal::Refusal;

@@ -10,7 +10,9 @@ mod bindings;
 mod cache;
 mod call;
 mod check;
-mod compile;
+mod code;
+mod compiler;
+mod component;
 mod ending;
 mod engine;
 mod fence;
@@ -27,7 +29,10 @@ pub use access::{
     Access, Answer, Context, EffectAccess, EffectError, HostError, Intent, Secrets, StateAccess, StateError, StateValue,
 };
 pub use call::{Call, Reply};
-pub use compile::Component;
+pub use code::kept::CodeDir;
+pub use compiler::child::run as compile_child;
+pub use compiler::{CompileLimits, CompilerSettings};
+pub use component::Component;
 pub use fence::Fence;
 pub use imports::outside::{Outside, OutsideRequest};
 pub use manifest::Description;
@@ -36,7 +41,11 @@ pub use refusal::Refusal;
 use amends_domain::digest::Digest;
 use bytes::Bytes;
 use cache::Cache;
-use compile::Compiler;
+use check::Checked;
+use code::kept::KeptCode;
+use code::sealed::Code;
+use component::Loader;
+use std::path::PathBuf;
 use std::sync::Arc;
 use ticker::Ticker;
 use tokio::sync::Semaphore;
@@ -45,6 +54,8 @@ use wasmtime::Engine;
 
 /// Most components that are compiled at a time: a compiler takes a core and hundreds of megabytes.
 const COMPILES_MAX: usize = 2;
+/// Most components that are read or made ready at a time, so that nobody waits for a compilation who needs none.
+const READINGS_MAX: usize = 4;
 
 /// How large a sandbox is. No defaults: whoever starts it knows the machine.
 #[derive(Clone)]
@@ -56,6 +67,10 @@ pub struct SandboxSettings {
     pub components_max: usize,
     /// Most bytes of machine code kept in memory.
     pub code_len_max: usize,
+    /// Where components are compiled.
+    pub compiler: CompilerSettings,
+    /// Where compiled code is kept. None: every sandbox compiles for itself.
+    pub code_dir: Option<CodeDir>,
     /// A world outside for tests, in which a guest's requests are effects. None: a component that wants one is refused.
     pub outside: Option<Arc<dyn Outside>>,
 }
@@ -74,9 +89,12 @@ pub enum Allocation {
 
 /// A place to run guests in. Share it behind an `Arc`. Dropping it ends its thread; components and attempts keep what they need.
 pub struct Sandbox {
-    compiler: Arc<Compiler>,
+    loader: Arc<Loader>,
+    compiler: CompilerSettings,
+    kept: Option<Arc<KeptCode>>,
     cache: Cache,
     compiles: Semaphore,
+    readings: Semaphore,
     /// Places for attempts.
     attempts: Turns,
     /// Processors, for a slice at a time.
@@ -97,12 +115,20 @@ impl Sandbox {
             return Err(SandboxError::AttemptsMax { found: attempts_max, limit: ATTEMPTS_MAX });
         }
         let (engine, allocation) = engine::engine(attempts_max)?;
+        let kept = settings.code_dir.map(|dir| match KeptCode::open(&dir, &engine) {
+            Ok(kept) => Ok(Arc::new(kept)),
+            Err(source) => Err(SandboxError::CodeDir { dir: dir.dir, source }),
+        });
+        let kept = kept.transpose()?;
         let ticker = Ticker::start(engine.clone())?;
-        let compiler = Compiler::new(engine, settings.outside).map_err(|error| SandboxError::Engine(error.into()))?;
+        let loader = Loader::new(engine, settings.outside).map_err(|error| SandboxError::Engine(error.into()))?;
         Ok(Self {
-            compiler: Arc::new(compiler),
+            loader: Arc::new(loader),
+            compiler: settings.compiler,
+            kept,
             cache: Cache::new(settings.components_max, settings.code_len_max),
             compiles: Semaphore::new(COMPILES_MAX),
+            readings: Semaphore::new(READINGS_MAX),
             attempts: Turns::new(attempts_max, attempts_max.div_ceil(2)),
             slices: Turns::new(processors(), u32::MAX),
             attempts_max,
@@ -121,9 +147,10 @@ impl Sandbox {
         self.cache.get(digest)
     }
 
-    /// Makes a component ready. Asked for one digest many times at once, it compiles once. Compiles on a thread of its own.
+    /// Makes a component ready. Asked for one digest many times at once, it compiles once.
     ///
-    /// Needs a tokio runtime. Dropping the future leaves a compilation that has begun running to its end, unused.
+    /// Needs a tokio runtime with time and I/O. Dropping the future ends the compiler's process; what has begun in this process runs to
+    /// its end, unused.
     ///
     /// # Errors
     /// [`Refusal`] says what is wrong with the component. It is not remembered.
@@ -131,18 +158,21 @@ impl Sandbox {
         if let Some(component) = self.loaded(digest) {
             return Ok(component);
         }
-        self.cache.get_or_compile(digest, || self.compile(digest, bytes)).await
+        let make = async || {
+            let read = self.read(bytes).await?;
+            if read.digest == digest { self.make(read).await } else { Err(Refusal::DigestMismatch) }
+        };
+        self.cache.get_or_compile(digest, make).await
     }
 
     /// Checks a component as an installation would, and says what it offers. Runs its `describe`, if it exports a manifest, under
-    /// limits of its own; none of its steps.
+    /// limits of its own; none of its steps. Dropping the future is safe, as for [`Sandbox::load`].
     ///
     /// # Errors
     /// [`Refusal`] says what is wrong with the component or with its manifest.
     pub async fn inspect(&self, bytes: Bytes) -> Result<Description, Refusal> {
-        // Sections are read before the digest: what is refused by its size should not be hashed first.
-        self.compiler.check(&bytes)?;
-        let component = self.load(Digest::of(&bytes), bytes).await?;
+        let read = self.read(bytes).await?;
+        let component = self.cache.get_or_compile(read.digest, || self.make(read)).await?;
         let _turn = self.turn(&None, &component).await;
         manifest::describe(self.engine(), &component).await
     }
@@ -163,7 +193,7 @@ impl Sandbox {
     }
 
     fn engine(&self) -> &Engine {
-        self.compiler.engine()
+        self.loader.engine()
     }
 
     /// Waits until there is room for an attempt of `component`. One tenant has at most half of the places, and of those who wait,
@@ -172,13 +202,62 @@ impl Sandbox {
         self.attempts.take(asker, component.weight.min(self.attempts_max)).await
     }
 
-    async fn compile(&self, digest: Digest, bytes: Bytes) -> Result<Component, Refusal> {
-        let _turn = self.compiles.acquire().await.expect("never closed");
-        let compiler = Arc::clone(&self.compiler);
-        let outcome = tokio::task::spawn_blocking(move || compiler.compile(digest, &bytes)).await;
-        // The compiler is large and its input hostile: a panic in it is a refusal, not the end of the host.
-        outcome.unwrap_or_else(|_| Err(Refusal::NotCompilable("the compiler gave up".into())))
+    /// Reads an upload: what is not refused may be compiled.
+    async fn read(&self, bytes: Bytes) -> Result<Read, Refusal> {
+        let loader = Arc::clone(&self.loader);
+        let read = move || {
+            // Before its digest: what is refused by its size should not be hashed first.
+            let checked = loader.check(&bytes)?;
+            Ok(Read { digest: Digest::of(&bytes), len: bytes.len(), checked })
+        };
+        self.apart(read).await
     }
+
+    async fn make(&self, read: Read) -> Result<Component, Refusal> {
+        if let Some(component) = self.made_before(&read).await {
+            return Ok(component);
+        }
+        let Read { digest, len, checked } = read;
+        let code = self.compile(&checked.bytes).await?;
+        let (loader, kept) = (Arc::clone(&self.loader), self.kept.clone());
+        let make = move || {
+            let component = loader.ready(digest, len, checked.border, &code)?;
+            // What is refused is not kept: it would take the place of what is run.
+            if let Some(kept) = kept {
+                kept.put(digest, &code);
+            }
+            Ok(component)
+        };
+        self.apart(make).await
+    }
+
+    /// A component whose code is kept; none if it has to be compiled, whatever the reason.
+    async fn made_before(&self, read: &Read) -> Option<Component> {
+        let (loader, kept) = (Arc::clone(&self.loader), Arc::clone(self.kept.as_ref()?));
+        let (digest, len, border) = (read.digest, read.len, read.checked.border.clone());
+        let make = move || kept.get(digest).map(|code| loader.ready(digest, len, border, &code)).transpose();
+        self.apart(make).await.ok().flatten()
+    }
+
+    async fn compile(&self, component: &Bytes) -> Result<Code, Refusal> {
+        let _turn = self.compiles.acquire().await.expect("never closed");
+        compiler::compile(&self.compiler, self.engine(), component).await
+    }
+
+    /// Does on a thread of its own what would keep others waiting.
+    async fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+        let _turn = self.readings.acquire().await.expect("never closed");
+        // What reads uploads is large and its input hostile: a panic in it is a refusal, not the end of the host.
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::CompileFailed("it gave up".into())))
+    }
+}
+
+/// An upload that was read and not refused.
+struct Read {
+    digest: Digest,
+    /// Bytes as uploaded.
+    len: usize,
+    checked: Checked,
 }
 
 /// How many guests can compute at the same time.
@@ -200,6 +279,14 @@ pub enum SandboxError {
     /// Wasmtime cannot run here.
     #[error("the WebAssembly engine: {0}")]
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The directory for compiled code.
+    #[error("the directory for compiled code, {}: {source}", dir.display())]
+    CodeDir {
+        /// Which one.
+        dir: PathBuf,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
     /// The thread for time slices.
     #[error("the thread that ends time slices: {0}")]
     Ticker(#[source] std::io::Error),

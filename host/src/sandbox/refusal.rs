@@ -1,9 +1,10 @@
 //! Why a component is refused. Every refusal has a code that never changes, and says the limit and the value found.
 
 use super::text;
+use amends_domain::time::Span;
 
 /// Longest part of a component's own words in a refusal, in bytes.
-const QUOTE_LEN_MAX: usize = 512;
+pub(super) const QUOTE_LEN_MAX: usize = 512;
 
 /// Why a component is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +53,15 @@ pub enum Refusal {
         /// Most of them.
         limit: u64,
     },
+    /// It uses a part of WebAssembly that no guest is offered.
+    #[error("it uses {0}, which is not offered: build it for WebAssembly 2.0 without threads, 64-bit memories, exceptions or gc")]
+    Feature(&'static str),
+    /// A name that does not show itself as it is.
+    #[error("a name of an import or export has control or direction characters: {0}")]
+    NameNotPlain(String),
+    /// It instantiates a component or module that it was given, so that what it becomes cannot be said before.
+    #[error("it instantiates a component or core module that it imports or takes from an instance: define it within")]
+    ForeignInstantiated,
     /// It imports what this host does not offer.
     #[error("imports that are not offered: {}", import_list(.0))]
     ForbiddenImports(Vec<String>),
@@ -64,9 +74,26 @@ pub enum Refusal {
     /// It exports steps of another type.
     #[error("the export amends:saga/step@0.1.0 has another type than the contract: {0}")]
     MistypedStep(String),
-    /// The compiler refused it, or broke.
+    /// The compiler refused it.
     #[error("cannot be compiled: {0}")]
     NotCompilable(String),
+    /// The compiler was ended because it took too long.
+    #[error("compiling it took more than {limit} {what}")]
+    CompileTimeout {
+        /// Which time: of the processor, or on the clock.
+        what: &'static str,
+        /// The most of it.
+        limit: Span,
+    },
+    /// The compiler got no more memory.
+    #[error("compiling it took more than {limit} bytes of memory")]
+    CompileOutOfMemory {
+        /// The most, bytes.
+        limit: u64,
+    },
+    /// The compiler died, or could not be started.
+    #[error("its compiler failed: {0}")]
+    CompileFailed(String),
     /// `describe` did not come to an answer.
     #[error("describe of amends:saga/manifest@0.1.0 did not answer: {0}")]
     ManifestUnanswered(String),
@@ -88,11 +115,17 @@ impl Refusal {
             Self::Malformed(_) => "component_malformed",
             Self::NestedTooDeep { .. } => "component_nested_too_deep",
             Self::TooMany { .. } => "component_has_too_many",
+            Self::Feature(_) => "component_feature_not_offered",
+            Self::NameNotPlain(_) => "component_name_not_plain",
+            Self::ForeignInstantiated => "component_instantiates_foreign",
             Self::ForbiddenImports(_) => "import_not_offered",
             Self::MistypedImport(_) => "import_mistyped",
             Self::StepMissing => "step_not_exported",
             Self::MistypedStep(_) => "step_mistyped",
             Self::NotCompilable(_) => "component_not_compilable",
+            Self::CompileTimeout { .. } => "compile_timeout",
+            Self::CompileOutOfMemory { .. } => "compile_out_of_memory",
+            Self::CompileFailed(_) => "compile_failed",
             Self::ManifestUnanswered(_) => "manifest_unanswered",
             Self::ManifestMalformed(_) => "manifest_malformed",
         }

@@ -9,7 +9,7 @@ pub(super) fn tidy(text: &str, len_max: usize) -> String {
     let mut tidied = String::with_capacity(text.len().min(len_max));
     for c in text.chars() {
         let start = tidied.len();
-        if is_plain(c) {
+        if is_plain_char(c) {
             tidied.push(c);
         } else {
             tidied.extend(c.escape_default());
@@ -23,9 +23,14 @@ pub(super) fn tidy(text: &str, len_max: usize) -> String {
     tidied
 }
 
+/// Whether `text` shows itself and nothing else.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.chars().all(is_plain_char)
+}
+
 /// Whether a character shows itself and nothing else. Refused are the control characters, line and paragraph separators, and the
 /// marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX #9), which can make a line read otherwise.
-fn is_plain(c: char) -> bool {
+fn is_plain_char(c: char) -> bool {
     !(c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
 }

@@ -1,14 +1,17 @@
-//! From bytes to something that can be run: checked, compiled, its imports linked, its exports found. All that can be done once for
-//! a component is done here, so that an attempt only has to start.
+//! From bytes to something that can be run: checked, and once it is compiled, its imports linked and its exports found. All that can be
+//! done once for a component is done here, so that an attempt only has to start.
 
 use super::attempt::Attempt;
 use super::bindings::{Failure, manifest, step};
-use super::check::{self, Border, STEP};
+use super::check::{self, Border, Checked, STEP};
+use super::code::sealed::Code;
+use super::code::trusted;
 use super::imports::outside::Outside;
 use super::imports::{self, Imports};
 use super::limits::{MEMORIES_MAX, TABLES_MAX};
 use super::refusal::{Refusal, quote};
 use amends_domain::digest::Digest;
+use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 use wasmtime::Engine;
@@ -62,12 +65,12 @@ impl fmt::Debug for Component {
 }
 
 /// An engine and the imports that it offers.
-pub(super) struct Compiler {
+pub(super) struct Loader {
     engine: Engine,
     imports: Imports,
 }
 
-impl Compiler {
+impl Loader {
     /// Links the imports once for all components.
     pub(super) fn new(engine: Engine, outside: Option<Arc<dyn Outside>>) -> wasmtime::Result<Self> {
         let imports = imports::imports(&engine, outside)?;
@@ -79,20 +82,15 @@ impl Compiler {
         &self.engine
     }
 
-    /// Refuses what must not be compiled, without compiling.
-    pub(super) fn check(&self, bytes: &[u8]) -> Result<Border, Refusal> {
+    /// Refuses what must not be compiled, without compiling. Reads every instruction: a tenth of a second for an interpreter.
+    pub(super) fn check(&self, bytes: &Bytes) -> Result<Checked, Refusal> {
         check::check(bytes, &self.imports.names)
     }
 
-    /// Checks and compiles. Takes milliseconds for a small Rust guest and seconds for an interpreter: not for a thread that others
-    /// wait for.
-    pub(super) fn compile(&self, digest: Digest, bytes: &[u8]) -> Result<Component, Refusal> {
-        let border = self.check(bytes)?;
-        if Digest::of(bytes) != digest {
-            return Err(Refusal::DigestMismatch);
-        }
-        let not_compilable = |error: wasmtime::Error| Refusal::NotCompilable(quote(&error));
-        let component = wasmtime::component::Component::from_binary(&self.engine, bytes).map_err(not_compilable)?;
+    /// Makes what was checked and compiled ready for attempts. Takes milliseconds: not for a thread that others wait for.
+    pub(super) fn ready(&self, digest: Digest, len: usize, border: Border, code: &Code) -> Result<Component, Refusal> {
+        let unfit = |error: wasmtime::Error| Refusal::NotCompilable(quote(&error));
+        let component = trusted::deserialize(&self.engine, code).map_err(unfit)?;
         let weight = weight(&component)?;
         check_step(&self.engine, &component)?;
         let pre = self.imports.linker.instantiate_pre(&component).map_err(|error| Refusal::MistypedImport(quote(&error)))?;
@@ -100,8 +98,8 @@ impl Compiler {
         // A plugin without a manifest has one handler, named like the plugin; that is the caller's to say.
         let manifest = manifest::GuestIndices::new(&pre).ok();
         // Otherwise the first attempt would wait for the images of the memories.
-        component.initialize_copy_on_write_image().map_err(not_compilable)?;
-        Ok(Component { digest, len: bytes.len(), border, pre, step, manifest, weight })
+        component.initialize_copy_on_write_image().map_err(unfit)?;
+        Ok(Component { digest, len, border, pre, step, manifest, weight })
     }
 }
 

@@ -1,0 +1,60 @@
+//! What it means that the compiler's process died. Apart, because it is decided from what the kernel and the runtime say, and can be
+//! tried without a process.
+
+use super::CompileLimits;
+use crate::sandbox::refusal::{QUOTE_LEN_MAX, Refusal};
+use crate::sandbox::text;
+use amends_domain::time::Span;
+use rustix::process::Signal;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+/// What Rust's runtime says before it aborts a process that gets no memory.
+const OUT_OF_MEMORY: &str = "memory allocation of ";
+
+/// Why a process that ended so gave no code.
+pub(super) fn refusal(status: ExitStatus, stderr: &str, limits: CompileLimits) -> Refusal {
+    if status.signal() == Some(Signal::XCPU.as_raw()) {
+        return Refusal::CompileTimeout { what: "of the processor", limit: Span(limits.cpu_max_s.saturating_mul(1000)) };
+    }
+    if stderr.contains(OUT_OF_MEMORY) {
+        return Refusal::CompileOutOfMemory { limit: limits.memory_max };
+    }
+    if status.signal() == Some(Signal::KILL.as_raw()) {
+        return Refusal::CompileFailed("its process was killed: by the system, short of memory, or by a person".into());
+    }
+    let said = text::tidy(stderr.trim(), QUOTE_LEN_MAX);
+    let colon = if said.is_empty() { "" } else { ": " };
+    Refusal::CompileFailed(format!("its process ended with {status}{colon}{said}"))
+}
+
+/// It was stopped because it took too long, whatever it did.
+pub(super) fn out_of_wall_time(limits: CompileLimits) -> Refusal {
+    Refusal::CompileTimeout { what: "on the clock", limit: limits.wall_max }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_death_has_its_own_refusal() {
+        let limits = CompileLimits { memory_max: 1 << 20, cpu_max_s: 3, wall_max: Span(5_000) };
+        let killed = |signal: Signal| ExitStatus::from_raw(signal.as_raw());
+        let exited = |code: i32| ExitStatus::from_raw(code << 8);
+        for (status, stderr, code, says) in [
+            (killed(Signal::XCPU), "", "compile_timeout", "3s of the processor"),
+            (killed(Signal::ABORT), "memory allocation of 268435456 bytes failed\n", "compile_out_of_memory", "1048576 bytes"),
+            (killed(Signal::ABORT), "", "compile_failed", "signal: 6"),
+            (killed(Signal::SEGV), "", "compile_failed", "signal: 11"),
+            (killed(Signal::KILL), "", "compile_failed", "was killed"),
+            (exited(101), "thread 'main' panicked at x:\n\u{1b}[2Jboom", "compile_failed", "\\u{1b}[2Jboom"),
+            (exited(0), "", "compile_failed", "exit status: 0"),
+        ] {
+            let refusal = refusal(status, stderr, limits);
+            assert_eq!(refusal.code(), code, "{refusal}");
+            assert!(refusal.to_string().contains(says), "{says} in {refusal}");
+        }
+        assert_eq!(out_of_wall_time(limits).to_string(), "compiling it took more than 5s on the clock");
+    }
+}

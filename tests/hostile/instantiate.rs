@@ -12,7 +12,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
         Attack::guest("a memory of 4 GiB at once", "out-of-memory", &modules(1, "(memory 65536)")),
         Attack::guest("a memory of 64 MiB at once", "out-of-memory", &modules(1, "(memory 1024)")),
         Attack::guest("100 memories", "refused component_has_too_many", &modules(100, "(memory 1)")),
-        Attack::guest("5 memories", "refused component_not_compilable", &modules(5, "(memory 1)")),
+        Attack::guest("5 memories", "refused component_has_too_many", &modules(5, "(memory 1)")),
         Attack::guest("a table of 10 million", "refused component_has_too_many", &modules(1, "(table 10000000 funcref)")),
         Attack::guest(
             "a data segment out of bounds",

@@ -8,7 +8,6 @@ use super::code::sealed::Code;
 use super::code::trusted;
 use super::imports::outside::Outside;
 use super::imports::{self, Imports};
-use super::limits::{MEMORIES_MAX, TABLES_MAX};
 use super::refusal::{Refusal, quote};
 use amends_domain::digest::Digest;
 use bytes::Bytes;
@@ -89,9 +88,10 @@ impl Loader {
 
     /// Makes what was checked and compiled ready for attempts. Takes milliseconds: not for a thread that others wait for.
     pub(super) fn ready(&self, digest: Digest, len: usize, border: Border, code: &Code) -> Result<Component, Refusal> {
-        let unfit = |error: wasmtime::Error| Refusal::NotCompilable(quote(&error));
+        // What was checked and compiled fits; else it is not the component that is to blame.
+        let unfit = |error: wasmtime::Error| Refusal::CompileFailed(quote(&error));
         let component = trusted::deserialize(&self.engine, code).map_err(unfit)?;
-        let weight = weight(&component)?;
+        let weight = weight(&component);
         check_step(&self.engine, &component)?;
         let pre = self.imports.linker.instantiate_pre(&component).map_err(|error| Refusal::MistypedImport(quote(&error)))?;
         let step = step::GuestIndices::new(&pre).map_err(|error| Refusal::MistypedStep(quote(&error)))?;
@@ -103,17 +103,11 @@ impl Loader {
     }
 }
 
-/// Refuses what no slot of the pool could hold, and says how many shares of the pool the component takes.
-fn weight(component: &wasmtime::component::Component) -> Result<u32, Refusal> {
+/// How many shares of the pool the component takes. That they fit a slot was checked.
+fn weight(component: &wasmtime::component::Component) -> u32 {
     // None: it imports core modules or components, and then linking refuses it.
-    let Some(needs) = component.resources_required() else { return Ok(1) };
-    within("memories", needs.num_memories, MEMORIES_MAX)?;
-    within("tables", needs.num_tables, TABLES_MAX)?;
-    Ok(needs.num_memories.div_ceil(2).max(needs.num_tables.div_ceil(4)).max(1))
-}
-
-fn within(what: &'static str, found: u32, limit: u32) -> Result<(), Refusal> {
-    if found > limit { Err(Refusal::TooMany { what, found: found.into(), limit: limit.into() }) } else { Ok(()) }
+    let Some(needs) = component.resources_required() else { return 1 };
+    needs.num_memories.div_ceil(2).max(needs.num_tables.div_ceil(4)).max(1)
 }
 
 /// Whether `execute` and `compensate` are there and have the types of the contract. Otherwise each attempt would find out.

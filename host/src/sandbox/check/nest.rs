@@ -3,7 +3,7 @@
 //! compiler. So what each component becomes is multiplied out here, without building it, and no larger than a few numbers.
 
 use super::tally::within;
-use crate::sandbox::limits::CORE_INSTANCES_MAX;
+use crate::sandbox::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
 use crate::sandbox::refusal::Refusal;
 
 /// Most instances of nested components, multiplied out.
@@ -20,6 +20,10 @@ pub(super) struct Weight {
     instances: u64,
     /// Instances of core modules.
     core_instances: u64,
+    /// Memories that they define.
+    memories: u64,
+    /// Tables that they define.
+    tables: u64,
     /// Bytes of their data segments.
     data_len: u64,
     /// Functions that pass from core modules to components or back.
@@ -27,14 +31,28 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    /// One instance of a core module with so many bytes in its data segments.
-    fn of_module(data_len: u64) -> Self {
-        Self { core_instances: 1, data_len, ..Self::default() }
+    /// One instance of a core module of which nothing was read yet.
+    pub(super) fn of_module() -> Self {
+        Self { core_instances: 1, ..Self::default() }
+    }
+
+    pub(super) fn add_memories(&mut self, count: u32) {
+        self.memories = self.memories.saturating_add(count.into());
+    }
+
+    pub(super) fn add_tables(&mut self, count: u32) {
+        self.tables = self.tables.saturating_add(count.into());
+    }
+
+    pub(super) fn add_data(&mut self, len: usize) {
+        self.data_len = self.data_len.saturating_add(len as u64);
     }
 
     fn add(&mut self, other: Self) {
         self.instances = self.instances.saturating_add(other.instances);
         self.core_instances = self.core_instances.saturating_add(other.core_instances);
+        self.memories = self.memories.saturating_add(other.memories);
+        self.tables = self.tables.saturating_add(other.tables);
         self.data_len = self.data_len.saturating_add(other.data_len);
         self.canonicals = self.canonicals.saturating_add(other.canonicals);
     }
@@ -44,6 +62,8 @@ impl Weight {
         Self {
             instances: self.instances.max(other.instances),
             core_instances: self.core_instances.max(other.core_instances),
+            memories: self.memories.max(other.memories),
+            tables: self.tables.max(other.tables),
             data_len: self.data_len.max(other.data_len),
             canonicals: self.canonicals.max(other.canonicals),
         }
@@ -53,6 +73,8 @@ impl Weight {
     pub(super) fn check(self) -> Result<(), Refusal> {
         within("nested instances, multiplied out", self.instances, INSTANCES_MAX)?;
         within("core instances, multiplied out", self.core_instances, CORE_INSTANCES_MAX.into())?;
+        within("memories, multiplied out", self.memories, MEMORIES_MAX.into())?;
+        within("tables, multiplied out", self.tables, TABLES_MAX.into())?;
         within("bytes of data segments, multiplied out", self.data_len, DATA_LEN_MAX)?;
         within("canonical functions, multiplied out", self.canonicals, CANONICALS_MAX)
     }
@@ -64,7 +86,7 @@ impl Weight {
 pub(super) struct Scope {
     weight: Weight,
     components: Vec<Option<Weight>>,
-    modules: Vec<Option<u64>>,
+    modules: Vec<Option<Weight>>,
 }
 
 impl Scope {
@@ -80,8 +102,8 @@ impl Scope {
     }
 
     /// A core module was read to its end.
-    pub(super) fn define_module(&mut self, data_len: u64) {
-        self.modules.push(Some(data_len));
+    pub(super) fn define_module(&mut self, weight: Weight) {
+        self.modules.push(Some(weight));
     }
 
     /// A component gets a further name; none if it is a foreign one.
@@ -90,8 +112,8 @@ impl Scope {
     }
 
     /// See [`Scope::name_component`].
-    pub(super) fn name_module(&mut self, data_len: Option<u64>) {
-        self.modules.push(data_len);
+    pub(super) fn name_module(&mut self, weight: Option<Weight>) {
+        self.modules.push(weight);
     }
 
     /// The component with this index; none if it is a foreign one.
@@ -100,7 +122,7 @@ impl Scope {
     }
 
     /// See [`Scope::component`].
-    pub(super) fn module(&self, index: u32) -> Result<Option<u64>, Refusal> {
+    pub(super) fn module(&self, index: u32) -> Result<Option<Weight>, Refusal> {
         self.modules.get(index as usize).copied().ok_or_else(|| unknown("core module", index))
     }
 
@@ -111,8 +133,8 @@ impl Scope {
     }
 
     pub(super) fn instantiate_module(&mut self, index: u32) -> Result<(), Refusal> {
-        let data_len = self.module(index)?.ok_or(Refusal::ForeignInstantiated)?;
-        self.weight.add(Weight::of_module(data_len));
+        let weight = self.module(index)?.ok_or(Refusal::ForeignInstantiated)?;
+        self.weight.add(weight);
         Ok(())
     }
 

@@ -25,10 +25,10 @@ pub(super) enum StepExport {
     Other,
 }
 
-/// What is being read: a component, or a core module with the bytes in its data segments so far.
+/// What is being read: a component, or a core module with what an instance of it takes so far.
 enum Frame {
     Component(Scope),
-    Module(u64),
+    Module(Weight),
 }
 
 pub(super) struct Walk<'a> {
@@ -96,10 +96,12 @@ impl<'a> Walk<'a> {
             Payload::FunctionSection(section) => self.tally.add(Counted::Functions, section.count().into()),
             Payload::TableSection(section) => {
                 self.tally.add(Counted::Tables, section.count().into())?;
+                self.module()?.add_tables(section.count());
                 each(section, |table| check_table(table.ty))
             }
             Payload::MemorySection(section) => {
                 self.tally.add(Counted::Memories, section.count().into())?;
+                self.module()?.add_memories(section.count());
                 each(section, check_memory)
             }
             Payload::TagSection(_) => Err(Refusal::Feature("exceptions")),
@@ -174,7 +176,7 @@ impl<'a> Walk<'a> {
         }
         self.frames.push(match encoding {
             Encoding::Component => Frame::Component(Scope::default()),
-            Encoding::Module => Frame::Module(0),
+            Encoding::Module => Frame::Module(Weight::of_module()),
         });
         Ok(())
     }
@@ -188,7 +190,7 @@ impl<'a> Walk<'a> {
             None => return Err(Refusal::Malformed("it ends more often than it begins".into())),
             Some(_) if self.frames.is_empty() => {}
             Some(Frame::Component(scope)) => self.scope()?.define_component(scope.weight()),
-            Some(Frame::Module(data_len)) => self.scope()?.define_module(data_len),
+            Some(Frame::Module(weight)) => self.scope()?.define_module(weight),
         }
         Ok(())
     }
@@ -198,6 +200,14 @@ impl<'a> Walk<'a> {
         match self.frames.last_mut() {
             Some(Frame::Component(scope)) => Ok(scope),
             Some(Frame::Module(_)) | None => Err(misplaced()),
+        }
+    }
+
+    /// The core module that is being read.
+    fn module(&mut self) -> Result<&mut Weight, Refusal> {
+        match self.frames.last_mut() {
+            Some(Frame::Module(weight)) => Ok(weight),
+            Some(Frame::Component(_)) | None => Err(misplaced()),
         }
     }
 
@@ -297,10 +307,7 @@ impl<'a> Walk<'a> {
     }
 
     fn data(&mut self, segment: &Data<'_>) -> Result<(), Refusal> {
-        match self.frames.last_mut() {
-            Some(Frame::Module(data_len)) => *data_len += segment.data.len() as u64,
-            Some(Frame::Component(_)) | None => return Err(misplaced()),
-        }
+        self.module()?.add_data(segment.data.len());
         Ok(())
     }
 

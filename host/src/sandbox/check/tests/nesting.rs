@@ -76,6 +76,23 @@ fn core_instances_and_their_data_are_multiplied_out_and_bounded() {
 }
 
 #[test]
+fn memories_and_tables_are_multiplied_out_and_bounded() {
+    let twice = |instances: usize, items: &str| {
+        let instances = "(core instance (instantiate $m))".repeat(instances);
+        component(&format!(
+            "(core module $m {items}) (component $c (alias outer 1 $m (core module $m)) {instances})
+             (instance (instantiate $c)) (instance (instantiate $c))"
+        ))
+    };
+    assert_eq!(found(checked(twice(2, "(memory 1)"))), None);
+    assert_eq!(found(checked(twice(3, "(memory 1)"))), Some(("memories, multiplied out", 6, 4)));
+    assert_eq!(found(checked(twice(2, "(table 1 funcref) (table 1 funcref)"))), None);
+    assert_eq!(found(checked(twice(3, "(table 1 funcref) (table 1 funcref)"))), Some(("tables, multiplied out", 12, 8)));
+    // One that is imported is another module's.
+    assert_eq!(found(checked(twice(5, r#"(import "m" "m" (memory 1))"#))), None);
+}
+
+#[test]
 fn functions_between_components_are_multiplied_out_and_bounded() {
     let canonicals = |n: usize| {
         // Each one drops a handle; what of is not looked at.

@@ -11,8 +11,8 @@ use amends::store::memory::{Fate, MemoryStore};
 use amends::store::redb::RedbStore;
 use amends::store::{PAGE_LEN_MAX, Store, StoreError, verify_tail};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Outcome, Resolvers, TenantEvent};
-use amends_domain::id::{Lane, RunId};
+use amends_domain::event::{Entry, HostGrant, Outcome, Reach, Resolvers, TenantEvent, Transport};
+use amends_domain::id::{Lane, PluginName, RunId};
 use amends_domain::payload::Payload;
 use amends_domain::run::{RunHead, RunStatus};
 use author::{Author, Deed};
@@ -196,6 +196,48 @@ fn how_many_people_settle_a_dead_letter_is_said_last() {
         }
         assert_eq!(asked, [Resolvers::One, Resolvers::Two, Resolvers::One, Resolvers::Two]);
         assert_eq!(store.resolvers(&tenant("b")).expect("an answer"), Resolvers::One);
+    });
+}
+
+#[test]
+fn what_is_granted_is_what_was_granted_last_for_each_place() {
+    check(|store| {
+        let mut author = Author::default();
+        let plugin = |name: &str| name.parse::<PluginName>().expect("a name");
+        let grant = |place: &str, methods: &[&str]| {
+            let methods: Vec<_> = methods.iter().map(|method| (*method).to_owned()).collect();
+            HostGrant::read(place, &methods, Transport::Tls, Reach::Public).expect("a grant")
+        };
+        let granted = |name: &str, grant| TenantEvent::HostGranted { plugin: plugin(name), grant, by: "ada".to_owned() };
+        let revoked = |name: &str, place: &str| {
+            let (plugin, place) = (plugin(name), place.to_owned());
+            TenantEvent::HostRevoked { plugin, place, by: "ada".to_owned() }
+        };
+        for (event, pay, payment) in [
+            (granted("pay", grant("b.example", &[])), vec![("b.example", 0)], vec![]),
+            (granted("pay", grant("a.example:8443", &["GET"])), vec![("a.example:8443", 1), ("b.example", 0)], vec![]),
+            (granted("payment", grant("a.example", &[])), vec![("a.example:8443", 1), ("b.example", 0)], vec![("a.example", 0)]),
+            (
+                granted("pay", grant("b.example", &["GET", "PUT"])),
+                vec![("a.example:8443", 1), ("b.example", 2)],
+                vec![("a.example", 0)],
+            ),
+            (revoked("pay", "a.example:8443"), vec![("b.example", 2)], vec![("a.example", 0)]),
+            (revoked("payment", "b.example"), vec![("b.example", 2)], vec![("a.example", 0)]),
+            (revoked("payment", "a.example"), vec![("b.example", 2)], vec![]),
+        ] {
+            store.commit(&author.commit(vec![("a", 0, Deed::Tenant(vec![event]))])).expect("it follows");
+            for (name, expected) in [("pay", pay), ("payment", payment)] {
+                let found = store.grants(&tenant("a"), &plugin(name)).expect("an answer");
+                let found: Vec<_> = found.iter().map(|grant| (grant.place(), grant.methods.len())).collect();
+                assert_eq!(found, expected.into_iter().map(|(place, methods)| (place.to_owned(), methods)).collect::<Vec<_>>());
+                assert_eq!(store.grants(&tenant("b"), &plugin(name)).expect("an answer"), []);
+            }
+        }
+        // Of two in one commit, the later one counts.
+        let both = vec![granted("pay", grant("c.example", &[])), revoked("pay", "c.example")];
+        store.commit(&author.commit(vec![("a", 0, Deed::Tenant(both))])).expect("it follows");
+        assert_eq!(store.grants(&tenant("a"), &plugin("pay")).expect("an answer").len(), 1);
     });
 }
 

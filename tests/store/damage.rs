@@ -128,9 +128,9 @@ fn a_journal_takes_no_record_of_another_run() {
 #[test]
 fn a_file_of_a_later_release_is_refused_and_not_touched() {
     let image = damageable();
-    damage(image.path(), META, |table| table.insert("format", &[1, 3][..]).map(drop));
+    damage(image.path(), META, |table| table.insert("format", &[1, 4][..]).map(drop));
     for _ in 0..2 {
-        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 3, known: 2 })));
+        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 4, known: 3 })));
     }
 }
 
@@ -157,9 +157,11 @@ fn a_file_of_the_first_format_opens_and_its_stuck_runs_are_found() {
     let transaction = database.begin_write().expect("nobody else writes");
     transaction.delete_table(redb::TableDefinition::<(u32, u128), ()>::new("dead_letters")).expect("it is there");
     transaction.delete_table(redb::TableDefinition::<u32, &[u8]>::new("resolvers")).expect("it is there");
+    transaction.delete_table(redb::TableDefinition::<(u32, &str, &str), &[u8]>::new("grants")).expect("it is there");
     transaction.commit().expect("the disk works");
     drop(database);
     let store = open(dir.path());
+    assert_eq!(store.grants(&tenant("a"), &"pay".parse().expect("a name")).expect("it reads"), []);
     assert_eq!(store.run(&tenant("a"), RunId(1)).expect("it reads"), Some(stuck));
     assert_eq!(store.runs_with_dead_letters(&tenant("a"), None, 10).expect("it reads"), [RunId(1)]);
     assert_eq!(store.resolvers(&tenant("a")).expect("it reads"), Resolvers::One);

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod capability;
 pub mod decide;
 pub mod definition;
 pub mod digest;

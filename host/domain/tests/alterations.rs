@@ -111,7 +111,7 @@ fn field(kind: &str) -> &str {
         "wait-end" => "end",
         "in-flight" => "in_flight",
         "body" | "direction" | "ending" | "failure" | "halt" | "cause" | "outcome" | "demand" | "resolution" | "confirmation"
-        | "resolvers" => kind,
+        | "resolvers" | "transport" | "reach" => kind,
         other => panic!("`{other}` is a new kind of word: say in which field of a fact it stands"),
     }
 }

@@ -6,8 +6,8 @@ use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
 use amends_domain::event::{
     AttemptEnded, AttemptRef, Author, Cause, Confirmation, Demand, Demanded, Direction, Ending, Entry, Event, Failure, Fault, Halt,
-    InFlight, LogLevel, LogLine, Omission, Outcome, Resolution, Resolve, Resolvers, Spent, Started, TenantEntry, TenantEvent,
-    WaitEnd, Write,
+    HostGrant, InFlight, LogLevel, LogLine, Omission, Outcome, Reach, Resolution, Resolve, Resolvers, Spent, Started, TenantEntry,
+    TenantEvent, Transport, WaitEnd, Write,
 };
 use amends_domain::id::{Lane, RunId, StepIndex};
 use amends_domain::payload::Payload;
@@ -118,6 +118,18 @@ fn resolve(resolution: Resolution, confirmation: Confirmation) -> Demand {
     Demand::Resolve(Box::new(Resolve { step: StepIndex(300), resolution, evidence, output, confirmation }))
 }
 
+fn grant(transport: Transport, reach: Reach) -> HostGrant {
+    HostGrant { host: "*.example.com".into(), port: Some(8443), methods: vec!["POST".into()], transport, reach }
+}
+
+fn granted(transport: Transport, reach: Reach) -> Body {
+    of_tenant(TenantEvent::HostGranted {
+        plugin: "orders".parse().expect("a name"),
+        grant: grant(transport, reach),
+        by: "ada".into(),
+    })
+}
+
 fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
     every! { TenantEvent:
         TenantEvent::SagaApplied { .. } => "saga-applied", TenantEvent::SagaApplied {
@@ -130,6 +142,12 @@ fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
             writes: vec![write(), Write { key: String::new(), version: u64::MAX, value: None }],
         };
         TenantEvent::ResolversSet { .. } => "resolvers-set", TenantEvent::ResolversSet { resolvers: Resolvers::Two, by: "ada".into() };
+        TenantEvent::HostGranted { .. } => "host-granted", TenantEvent::HostGranted {
+            plugin: "orders".parse().expect("a name"), grant: grant(Transport::Tls, Reach::Public), by: "ada".into(),
+        };
+        TenantEvent::HostRevoked { .. } => "host-revoked", TenantEvent::HostRevoked {
+            plugin: "orders".parse().expect("a name"), place: "*.example.com:8443".into(), by: "ada".into(),
+        };
     }
 }
 
@@ -250,6 +268,20 @@ fn demands() -> Vec<(String, Event)> {
     words
 }
 
+fn grants() -> Vec<(String, Body)> {
+    let transports = every! { Transport:
+        Transport::Tls => "tls", Transport::Tls;
+        Transport::Any => "any", Transport::Any;
+    };
+    let reaches = every! { Reach:
+        Reach::Public => "public", Reach::Public;
+        Reach::Loopback => "loopback", Reach::Loopback;
+    };
+    let transports = transports.into_iter().map(|(name, word)| (format!("transport.{name}"), granted(word, Reach::Public)));
+    let reaches = reaches.into_iter().map(|(name, word)| (format!("reach.{name}"), granted(Transport::Tls, word)));
+    transports.chain(reaches).collect()
+}
+
 fn examples() -> Vec<(String, Body)> {
     let bodies = every! { Body:
         Body::Run { .. } => "run", Body::Run {
@@ -267,7 +299,7 @@ fn examples() -> Vec<(String, Body)> {
     };
     let set = |resolvers| of_tenant(TenantEvent::ResolversSet { resolvers, by: "ada".into() });
     let resolvers = resolvers.into_iter().map(|(name, resolvers)| (format!("resolvers.{name}"), set(resolvers)));
-    let words = words().into_iter().map(|(name, event)| (name, of_run(event))).chain(resolvers);
+    let words = words().into_iter().map(|(name, event)| (name, of_run(event))).chain(resolvers).chain(grants());
     bodies.chain(events).chain(tenant_events).chain(words).collect()
 }
 

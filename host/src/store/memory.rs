@@ -4,7 +4,7 @@ use super::rows::{OpenChange, TenantRows, derive, head_behind, part_of_journal};
 use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Resolvers};
+use amends_domain::event::{Entry, HostGrant, Resolvers};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -66,6 +66,7 @@ struct Tenant {
     sagas: BTreeMap<(SagaName, u32), Digest>,
     definitions: BTreeMap<Digest, Payload>,
     plugins: BTreeMap<PluginName, Digest>,
+    grants: BTreeMap<(PluginName, String), HostGrant>,
 }
 
 impl MemoryStore {
@@ -223,6 +224,13 @@ impl Store for MemoryStore {
         Ok(self.of_tenant(tenant, |rows| rows.definitions.get(&digest).cloned()))
     }
 
+    fn grants(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Vec<HostGrant>, StoreError> {
+        Ok(self.of_tenant(tenant, |rows| {
+            let of_plugin = rows.grants.iter().filter(|((of, _), _)| of == plugin);
+            of_plugin.map(|(_, grant)| grant.clone()).collect()
+        }))
+    }
+
     fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
         Ok(self.of_tenant(tenant, |rows| rows.plugins.get(plugin).copied()))
     }
@@ -289,5 +297,12 @@ impl Tenant {
         self.sagas.extend(rows.sagas.iter().map(|(saga, version, definition)| (((*saga).clone(), *version), *definition)));
         self.definitions.extend(rows.definitions.iter().map(|(digest, document)| (*digest, (*document).clone())));
         self.plugins.extend(rows.plugins.iter().map(|(plugin, component)| ((*plugin).clone(), *component)));
+        for ((plugin, place), grant) in &rows.grants {
+            let key = ((*plugin).clone(), place.clone());
+            match grant {
+                Some(grant) => drop(self.grants.insert(key, (*grant).clone())),
+                None => drop(self.grants.remove(&key)),
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ pub use verify::{VERIFY_TAIL_LEN, verify_tail};
 
 use amends_domain::audit::{Body, Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Resolvers};
+use amends_domain::event::{Entry, HostGrant, Resolvers};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -84,6 +84,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// How many people it takes to settle a dead letter of the tenant.
     fn resolvers(&self, tenant: &TenantId) -> Result<Resolvers, StoreError>;
+
+    /// Where a plugin may send requests, in the order of the places.
+    fn grants(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Vec<HostGrant>, StoreError>;
 
     /// The component that a plugin's name means now.
     fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError>;

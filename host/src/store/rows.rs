@@ -3,7 +3,7 @@
 use super::{Commit, LaneCommit, StoreError};
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Event, Resolvers, TenantEntry, TenantEvent, Write};
+use amends_domain::event::{Entry, Event, HostGrant, Resolvers, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::{RunHead, RunStatus};
@@ -27,6 +27,8 @@ pub(super) struct TenantRows<'a> {
     pub(super) definitions: Vec<(Digest, &'a Payload)>,
     /// What names of plugins mean now.
     pub(super) plugins: BTreeMap<&'a PluginName, Digest>,
+    /// Grants of plugins by their places; none: it was revoked.
+    pub(super) grants: BTreeMap<(&'a PluginName, String), Option<&'a HostGrant>>,
     /// How many people settle a dead letter from now on.
     pub(super) resolvers: Option<Resolvers>,
 }
@@ -169,6 +171,12 @@ impl<'a> TenantRows<'a> {
             }
             TenantEvent::StateWritten { writes } => self.take_writes(writes),
             TenantEvent::ResolversSet { resolvers, .. } => self.resolvers = Some(*resolvers),
+            TenantEvent::HostGranted { plugin, grant, .. } => {
+                self.grants.insert((plugin, grant.place()), Some(grant));
+            }
+            TenantEvent::HostRevoked { plugin, place, .. } => {
+                self.grants.insert((plugin, place.clone()), None);
+            }
         }
     }
 

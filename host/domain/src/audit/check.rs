@@ -189,7 +189,10 @@ impl Checker {
                         .map_err(|what| format!("saga {saga} version {version}: {what}"))?;
                 }
                 TenantEvent::StateWritten { writes } => self.take_writes(seq, writes)?,
-                TenantEvent::PluginInstalled { .. } | TenantEvent::ResolversSet { .. } => {}
+                TenantEvent::PluginInstalled { .. }
+                | TenantEvent::ResolversSet { .. }
+                | TenantEvent::HostGranted { .. }
+                | TenantEvent::HostRevoked { .. } => {}
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod demand;
+mod grant;
 mod tenant;
 
 pub use attempt::{
@@ -10,6 +11,7 @@ pub use attempt::{
     LogLine, Spent, Write,
 };
 pub use demand::{Author, Confirmation, Demand, Demanded, InFlight, Resolution, Resolve};
+pub use grant::{HostGrant, Reach, Transport};
 pub use tenant::{Resolvers, TenantEntry, TenantEvent};
 
 use crate::digest::Digest;

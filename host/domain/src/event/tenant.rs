@@ -1,6 +1,6 @@
 //! Facts of a tenant that belong to no run.
 
-use super::Write;
+use super::{HostGrant, Write};
 use crate::digest::Digest;
 use crate::id::{PluginName, SagaName};
 use crate::payload::Payload;
@@ -40,6 +40,24 @@ pub enum TenantEvent {
     ResolversSet {
         /// How many.
         resolvers: Resolvers,
+        /// Who says so.
+        by: String,
+    },
+    /// A plugin may send requests to a place outside. Replaces what was granted for that place before.
+    HostGranted {
+        /// Which.
+        plugin: PluginName,
+        /// Where to, and how.
+        grant: HostGrant,
+        /// Who says so.
+        by: String,
+    },
+    /// A plugin may no longer send requests to a place outside.
+    HostRevoked {
+        /// Which.
+        plugin: PluginName,
+        /// `HOST` or `HOST:PORT`, as in the grant.
+        place: String,
         /// Who says so.
         by: String,
     },

@@ -7,7 +7,7 @@ pub(super) mod told;
 use amends_domain::audit::export::{Exporter, Flaw, LaneReport, Verdict, Verifier};
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Event, Resolvers, TenantEntry, TenantEvent, Write};
+use amends_domain::event::{Entry, Event, HostGrant, Reach, Resolvers, TenantEntry, TenantEvent, Transport, Write};
 use amends_domain::id::{Lane, RunId, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::time::Timestamp;
@@ -85,6 +85,11 @@ pub(super) fn verify(file: &[u8]) -> Result<Vec<LaneReport>, Flaw> {
     }
 }
 
+fn granted(place: &str, transport: Transport, reach: Reach) -> TenantEvent {
+    let grant = HostGrant::read(place, &[], transport, reach).expect("a grant");
+    TenantEvent::HostGranted { plugin: "orders".parse().expect("a name"), grant, by: "ada".into() }
+}
+
 /// What is the tenant's own: in each list what is in one record. The first two come before every run.
 fn own_facts() -> Vec<Vec<TenantEvent>> {
     let plugin = "orders".parse().expect("a name");
@@ -99,6 +104,12 @@ fn own_facts() -> Vec<Vec<TenantEvent>> {
         vec![TenantEvent::StateWritten { writes: vec![write("by-hand", Some(Payload::from(vec![0xff, 0x00])))] }],
         vec![set(Resolvers::Two)],
         vec![set(Resolvers::One)],
+        vec![granted("*.example.com", Transport::Tls, Reach::Public), granted("127.0.0.1:8080", Transport::Any, Reach::Loopback)],
+        vec![TenantEvent::HostRevoked {
+            plugin: "orders".parse().expect("a name"),
+            place: "*.example.com".into(),
+            by: "ada".into(),
+        }],
     ]
 }
 
@@ -148,9 +159,11 @@ fn number_writes(lanes: &mut [LaneBodies]) {
             Body::Tenant { entries } => {
                 let written = entries.iter_mut().filter_map(|entry| match &mut entry.event {
                     TenantEvent::StateWritten { writes } => Some(writes),
-                    TenantEvent::SagaApplied { .. } | TenantEvent::PluginInstalled { .. } | TenantEvent::ResolversSet { .. } => {
-                        None
-                    }
+                    TenantEvent::SagaApplied { .. }
+                    | TenantEvent::PluginInstalled { .. }
+                    | TenantEvent::ResolversSet { .. }
+                    | TenantEvent::HostGranted { .. }
+                    | TenantEvent::HostRevoked { .. } => None,
                 });
                 written.flatten().collect()
             }

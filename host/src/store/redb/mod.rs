@@ -10,7 +10,7 @@ use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, 
 use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Resolvers};
+use amends_domain::event::{Entry, HostGrant, Resolvers};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -21,7 +21,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tables::{
-    COMPONENTS, DEAD_LETTERS, DEFINITIONS, Ending, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RESOLVERS, RUNS, SAGAS, STATE, decode,
+    COMPONENTS, DEAD_LETTERS, DEFINITIONS, Ending, GRANTS, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RESOLVERS, RUNS, SAGAS, STATE,
+    decode,
 };
 
 /// The name of the data file in its directory.
@@ -279,6 +280,22 @@ impl Store for RedbStore {
         let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
         let found = snapshot.table(DEFINITIONS)?.get((no, &digest.0))?;
         found.map(|document| read::named_bytes(document.value(), digest, "definitions").map(Payload)).transpose()
+    }
+
+    fn grants(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Vec<HostGrant>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let table = snapshot.table(GRANTS)?;
+        let name = plugin.as_str();
+        // Places are visible ASCII.
+        let found = table.range((no, name, "")..=(no, name, "\u{7f}"))?;
+        found
+            .map(|found| {
+                let (key, row) = found?;
+                let row: tables::GrantRow = decode(row.value(), || format!("grants {tenant} {plugin} {}", key.value().2))?;
+                Ok(row.0)
+            })
+            .collect()
     }
 
     fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {

@@ -5,7 +5,7 @@ use super::super::StoreError;
 use ::redb::TableDefinition;
 use amends_domain::audit::Head;
 use amends_domain::digest::Digest;
-use amends_domain::event::Resolvers;
+use amends_domain::event::{HostGrant, Resolvers};
 use amends_domain::id::RunId;
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -13,8 +13,9 @@ use amends_domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The format of the file as a whole: which tables there are. 2 has `dead_letters` and `resolvers`.
-pub(super) const FILE_FORMAT: u32 = 2;
+/// The format of the file as a whole: which tables there are. 2 has `dead_letters` and `resolvers`, 3 has
+/// `grants`.
+pub(super) const FILE_FORMAT: u32 = 3;
 
 /// The stored form of rows that this release writes; the first byte of every row.
 const ROW_FORMAT: u8 = 1;
@@ -53,6 +54,8 @@ pub(super) const SAGAS: TableDefinition<(u32, &str, u32), &[u8]> = TableDefiniti
 pub(super) const DEFINITIONS: TableDefinition<(u32, &[u8; 32]), &[u8]> = TableDefinition::new("definitions");
 /// (tenant no, plugin) → [`DigestRow`].
 pub(super) const PLUGINS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("plugins");
+/// (tenant no, plugin, place) → [`GrantRow`].
+pub(super) const GRANTS: TableDefinition<(u32, &str, &str), &[u8]> = TableDefinition::new("grants");
 /// digest → the component, as it is: its key names its bytes.
 pub(super) const COMPONENTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("components");
 
@@ -101,6 +104,9 @@ pub(super) struct StateRow {
     pub(super) version: u64,
     pub(super) value: Payload,
 }
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct GrantRow(pub(super) HostGrant);
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct KeyRow {
@@ -158,7 +164,7 @@ fn decode_as<T: DeserializeOwned>(known: u8, bytes: &[u8], place: impl FnOnce() 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use amends_domain::event::Outcome;
+    use amends_domain::event::{Outcome, Reach, Transport};
     use amends_domain::run::RunStatus;
     use std::fmt::{Debug, Write};
 
@@ -205,6 +211,9 @@ mod tests {
             dead_letters: 0,
         };
         check(&ResolversRow(Resolvers::Two), "0101");
+        let (transport, reach) = (Transport::Any, Reach::Loopback);
+        let grant = HostGrant { host: "h".into(), port: Some(300), methods: vec!["GET".into()], transport, reach };
+        check(&GrantRow(grant), "01016801ac0201034745540101");
         let row = RunRow { lane: 0, last: 9, head };
         let read = |hex: &str| {
             let bytes: Vec<u8> =

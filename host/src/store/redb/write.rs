@@ -5,9 +5,9 @@ use super::super::{Commit, LaneCommit, StoreError};
 use super::RedbStore;
 use super::read::{lane_row, tenant_row, value};
 use super::tables::{
-    COMPONENTS, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, KEYS, KeyRow, LANES, LINK_LEN, LaneStored, META,
-    NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS, STATE, StateRow, TENANTS,
-    TenantRow, decode, decode_run, encode, encode_run,
+    COMPONENTS, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, GRANTS, GrantRow, KEYS, KeyRow, LANES, LINK_LEN,
+    LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS, STATE,
+    StateRow, TENANTS, TenantRow, decode, decode_run, encode, encode_run,
 };
 use ::redb::{Durability, ReadableTable, WriteTransaction};
 use amends_domain::audit::Head;
@@ -32,7 +32,8 @@ impl RedbStore {
             match format {
                 Some(NumberRow(found)) if found > FILE_FORMAT => return Err(StoreError::Format { found, known: FILE_FORMAT }),
                 Some(NumberRow(1)) => find_dead_letters(&transaction)?,
-                Some(NumberRow(_)) => {}
+                // Opening a table that is not there makes it.
+                Some(NumberRow(_)) => drop(transaction.open_table(GRANTS)?),
                 None => make_tables(&transaction)?,
             }
             meta.insert(FORMAT, &encode(&NumberRow(FILE_FORMAT))[..])?;
@@ -96,12 +97,14 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(COMPONENTS)?;
     transaction.open_table(DEAD_LETTERS)?;
     transaction.open_table(RESOLVERS)?;
+    transaction.open_table(GRANTS)?;
     Ok(())
 }
 
 /// What a file of format 1 does not have: the tables of dead letters and of who settles them. A run that was stuck then has one.
 fn find_dead_letters(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(RESOLVERS)?;
+    transaction.open_table(GRANTS)?;
     let mut table = transaction.open_table(DEAD_LETTERS)?;
     for found in transaction.open_table(RUNS)?.iter()? {
         let (key, row) = found?;
@@ -227,6 +230,16 @@ fn write_names(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows
         let mut table = transaction.open_table(PLUGINS)?;
         for (plugin, component) in &rows.plugins {
             table.insert((tenant_no, plugin.as_str()), &encode(&DigestRow(*component))[..])?;
+        }
+    }
+    if !rows.grants.is_empty() {
+        let mut table = transaction.open_table(GRANTS)?;
+        for ((plugin, place), grant) in &rows.grants {
+            let key = (tenant_no, plugin.as_str(), place.as_str());
+            match grant {
+                Some(grant) => drop(table.insert(key, &encode(&GrantRow((*grant).clone()))[..])?),
+                None => drop(table.remove(key)?),
+            }
         }
     }
     if let Some(resolvers) = rows.resolvers {

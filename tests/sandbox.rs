@@ -2,8 +2,8 @@
 //! enough to be read beside the test. Every deny has its allow beside it; wall time is only ever bounded generously.
 
 use amends::sandbox::{
-    Access, Allocation, Call, CompilerSettings, Component, Context, EffectAccess, Fence, Outside, Reply, Sandbox, SandboxSettings,
-    Secrets, StateAccess, StateError, StateValue,
+    Access, Allocation, Call, CompilerSettings, Component, Context, EffectAccess, EgressSettings, Fence, Outside, Reply, Sandbox,
+    SandboxSettings, Secrets, StateAccess, StateError, StateValue,
 };
 use amends_domain::definition::Limits;
 use amends_domain::digest::Digest;
@@ -26,6 +26,8 @@ mod bombs;
 mod compiler;
 #[path = "sandbox/effects.rs"]
 mod effects;
+#[path = "sandbox/egress.rs"]
+mod egress;
 #[path = "sandbox/fence.rs"]
 mod fence;
 #[path = "sandbox/kept.rs"]
@@ -36,6 +38,8 @@ mod smith;
 mod state;
 #[path = "sandbox/upload.rs"]
 mod upload;
+#[path = "sandbox/wasi.rs"]
+mod wasi;
 #[path = "sandbox/world.rs"]
 mod world;
 
@@ -54,6 +58,7 @@ const SETTINGS: SandboxSettings = SandboxSettings {
     compiler: CompilerSettings::InProcess,
     code_dir: None,
     outside: None,
+    egress: EgressSettings::system(),
 };
 
 fn sandbox(attempts_max: u32) -> Sandbox {
@@ -145,6 +150,7 @@ fn call(component: &Arc<Component>, input: &[u8]) -> Ready {
         access: Access::ReadWrite,
         state: Arc::new(State::default()),
         outbound: World::new(Mood::Prompt),
+        grants: Arc::default(),
         secrets: Secrets::default(),
         fence: Fence::default(),
     };

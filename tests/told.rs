@@ -39,8 +39,15 @@ impl Guests for Unreadable {
 
     fn inspect(self: Arc<Self>, bytes: Bytes) -> BoxFuture<'static, Result<Description, Refusal>> {
         let (digest, component_len) = (Digest::of(&bytes), bytes.len());
-        let described =
-            Description { digest, component_len, code_len: 0, imports: Vec::new(), exports: Vec::new(), manifest: None };
+        let described = Description {
+            digest,
+            component_len,
+            code_len: 0,
+            imports: Vec::new(),
+            exports: Vec::new(),
+            sends_requests: false,
+            manifest: None,
+        };
         async move { Ok(described) }.boxed()
     }
 }

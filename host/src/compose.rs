@@ -3,7 +3,7 @@
 
 use crate::clock::SystemClock;
 use crate::coordinator::Coordinator;
-use crate::sandbox::{CodeDir, CompileLimits, CompilerSettings, Sandbox, SandboxError, SandboxSettings};
+use crate::sandbox::{CodeDir, CompileLimits, CompilerSettings, EgressSettings, Sandbox, SandboxError, SandboxSettings};
 use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
 use crate::store::writer::WriterError;
@@ -177,6 +177,7 @@ fn sandbox(code_dir: Option<CodeDir>) -> Result<Sandbox, SandboxError> {
         compiler: CompilerSettings::Process { program: THIS_PROGRAM.into(), limits: CompileLimits::PLUGINS },
         code_dir,
         outside: None,
+        egress: EgressSettings::system(),
     })
 }
 

@@ -3,7 +3,7 @@
 
 use amends::clock::{Clock, SystemClock};
 use amends::coordinator::{Coordinator, Rest, StartRun, StartedRun};
-use amends::sandbox::{CompilerSettings, Sandbox, SandboxSettings};
+use amends::sandbox::{CompilerSettings, EgressSettings, Sandbox, SandboxSettings};
 use amends::store::redb::RedbStore;
 use amends_domain::decide::{Command, decide};
 use amends_domain::definition::{Definition, read};
@@ -184,6 +184,7 @@ impl Host {
             compiler: CompilerSettings::InProcess,
             code_dir: None,
             outside: None,
+            egress: EgressSettings::system(),
         };
         let (sandbox, clock) = (Arc::new(Sandbox::new(settings)?), Arc::new(SetClock::default()));
         let store = Arc::new(RedbStore::open(directory.path())?);

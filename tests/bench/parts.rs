@@ -2,8 +2,8 @@
 
 use crate::figures::{Figures, time};
 use amends::sandbox::{
-    Access, Answer, Call, CompilerSettings, Context, EffectAccess, EffectError, Fence, Intent, Sandbox, SandboxSettings, Secrets,
-    StateAccess, StateError, StateValue,
+    Access, Answer, Call, CompilerSettings, Context, EffectAccess, EffectError, EgressSettings, Fence, Intent, Sandbox,
+    SandboxSettings, Secrets, StateAccess, StateError, StateValue,
 };
 use amends::store::Store;
 use amends::store::redb::RedbStore;
@@ -63,6 +63,7 @@ fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
         compiler: CompilerSettings::InProcess,
         code_dir: None,
         outside: None,
+        egress: EgressSettings::system(),
     })?;
     let bytes = small_guest("echo");
     let component = runtime.block_on(sandbox.load(Digest::of(&bytes), bytes.into()))?;
@@ -86,6 +87,7 @@ fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
         access: Access::ReadWrite,
         state: Arc::new(Empty),
         outbound: Arc::new(Empty),
+        grants: Arc::default(),
         secrets: Secrets::default(),
         fence: Fence::default(),
     };

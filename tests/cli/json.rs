@@ -103,7 +103,7 @@ fn state_is_written_read_listed_and_kept_apart_by_tenant() {
 fn a_component_and_a_saga_are_described() {
     let component = run_amends(["plugin", "check", text(&harness::guest("orders")), "--json"]);
     assert_eq!(component.code, Some(0), "{component}");
-    check(&component.json(), &["digest", "size", "imports", "exports", "handlers"], &["code_size"]);
+    check(&component.json(), &["digest", "size", "imports", "exports", "handlers", "sends_requests"], &["code_size"]);
     let saga = example("saga.yaml");
     for (args, plugins_checked) in [(vec![], false), (vec!["--plugin".to_owned(), orders()], true)] {
         let args = ["saga", "check", text(&saga), "--json"].map(str::to_owned).into_iter().chain(args);

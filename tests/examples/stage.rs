@@ -4,7 +4,7 @@ use crate::case::{Answers, Books, Case, Example, State, TIMEOUT};
 use crate::site::{content, folder_of};
 use amends::clock::{Clock, SystemClock};
 use amends::coordinator::{Answered, Coordinator, DemandOf, Driven, Rest, StartRun, StartedRun, Then};
-use amends::sandbox::{CompilerSettings, Sandbox, SandboxSettings};
+use amends::sandbox::{CompilerSettings, EgressSettings, Sandbox, SandboxSettings};
 use amends::store::memory::MemoryStore;
 use amends::store::writer::{Append, What, Writer};
 use amends::store::{PAGE_LEN_MAX, Store};
@@ -53,6 +53,7 @@ impl<'e> Stage<'e> {
             components_max: 4,
             code_len_max: 256 << 20,
             outside: None,
+            egress: EgressSettings::system(),
             compiler: CompilerSettings::InProcess,
             code_dir: None,
         };

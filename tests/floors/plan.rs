@@ -108,6 +108,11 @@ pub(crate) const CRATES: &[Reserved] = &[
     Reserved { path: &["redb"], only: &["store"], why: "only store/ knows redb" },
     Reserved { path: &["wasmtime"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
     Reserved { path: &["wasmparser"], only: &["sandbox"], why: "only sandbox/ reads components" },
+    Reserved { path: &["wasmtime_wasi"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
+    Reserved { path: &["wasmtime_wasi_http"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
+    Reserved { path: &["hyper"], only: &["sandbox/egress"], why: "only requests of guests go out" },
+    Reserved { path: &["rustls"], only: &["sandbox/egress"], why: "only requests of guests go out" },
+    Reserved { path: &["rand"], only: &["sandbox/wasi"], why: "only guests draw, from seeds; clock rolls dice" },
     Reserved {
         path: &["getrandom"],
         only: &["clock", "sandbox/code/key"],

@@ -2,7 +2,7 @@
 
 use amends::clock::SystemClock;
 use amends::coordinator::{Answered, Coordinator, DemandError, DemandOf, Driven, StartRun, StartedRun, Then};
-use amends::sandbox::{CompilerSettings, Outside, Sandbox, SandboxSettings};
+use amends::sandbox::{CompilerSettings, EgressSettings, Outside, Sandbox, SandboxSettings};
 use amends::store::Store;
 use amends::store::redb::RedbStore;
 use amends_domain::definition::read;
@@ -56,6 +56,7 @@ impl Host {
             compiler: CompilerSettings::InProcess,
             code_dir: None,
             outside,
+            egress: EgressSettings::system(),
         };
         let sandbox = Arc::new(Sandbox::new(settings)?);
         let coordinator = Coordinator::new(store, sandbox, Arc::new(SystemClock), guests.handle().clone())?;

@@ -2,9 +2,11 @@
 
 mod host;
 mod program;
+mod site;
 
 pub use host::{Host, payload};
 pub use program::{Ended, PATIENCE, Program, run_amends, run_amends_with};
+pub use site::{Arrived, Reply, Site};
 
 use std::path::PathBuf;
 

@@ -46,6 +46,7 @@ impl Site {
         let installed = self.host.block_on(self.host.coordinator.install(&self.attacker, &plugin, Bytes::from(component)));
         installed.map(drop).map_err(|error| match error {
             InstallError::Refused(refusal) => refusal.code(),
+            InstallError::NotGranted { .. } => "not_granted",
             InstallError::Store(error) => panic!("{error}"),
         })
     }

@@ -25,11 +25,7 @@ async fn what_is_no_plugin_is_refused_with_a_code() {
         (vec![0; (32 << 20) + 1], "component_too_large", "33554433 bytes is over the limit of 33554432"),
         (guest("echo")[..400].to_vec(), "component_malformed", "unexpected end"),
         (component("(component)"), "step_not_exported", "amends:saga/step@0.1.0"),
-        (
-            importing("wasi:cli/environment@0.2.6"),
-            "import_not_offered",
-            "wasi:cli/environment@0.2.6 (this version offers nothing of WASI",
-        ),
+        (importing("wasi:sockets/tcp@0.2.6"), "import_not_offered", "wasi:sockets/tcp@0.2.6 (of WASI only cli, clocks"),
         (importing("acme:evil/backdoor@1.0.0"), "import_not_offered", "acme:evil/backdoor@1.0.0"),
         (importing("amends:saga/state@0.2.0"), "import_not_offered", "amends:saga/state@0.2.0"),
         (

@@ -103,8 +103,8 @@ impl EffectAccess for World {
 
     fn answered(&self, answer: Answer) -> BoxFuture<'_, Result<(), EffectError>> {
         let Answer { call, status, response } = answer;
-        assert_eq!(response, None, "this world sends no bodies");
-        Box::pin(async move { self.at(Point::Answer, format!("answer {call} {status}")).await.map_err(EffectError) })
+        let kept = response.map_or_else(String::new, |body| format!(" {}", String::from_utf8_lossy(&body.0)));
+        Box::pin(async move { self.at(Point::Answer, format!("answer {call} {status}{kept}")).await.map_err(EffectError) })
     }
 }
 

@@ -47,6 +47,7 @@ impl Guests for ScriptedGuests {
             code_len: 0,
             imports: Vec::new(),
             exports: Vec::new(),
+            sends_requests: false,
             manifest: None,
         };
         async move { Ok(description) }.boxed()

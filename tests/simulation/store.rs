@@ -10,7 +10,7 @@ use amends::store::memory::Fate;
 use amends::store::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value};
 use amends_domain::audit::Sealed;
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Resolvers};
+use amends_domain::event::{Entry, HostGrant, Resolvers};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -281,6 +281,10 @@ impl Store for Watched {
 
     fn run_of_key(&self, tenant: &TenantId, key: &str) -> Result<Option<(RunId, Digest)>, StoreError> {
         self.inner.run_of_key(tenant, key)
+    }
+
+    fn grants(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Vec<HostGrant>, StoreError> {
+        self.inner.grants(tenant, plugin)
     }
 
     fn saga(&self, tenant: &TenantId, saga: &SagaName) -> Result<Option<SagaRow>, StoreError> {

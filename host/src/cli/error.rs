@@ -3,7 +3,7 @@
 
 use super::output::{Exit, Format, plain, remark};
 use crate::compose::OpenError;
-use crate::coordinator::{CorrectError, DemandError, DriveError, InstallError, StartError};
+use crate::coordinator::{CorrectError, DemandError, DriveError, GrantRefused, InstallError, StartError};
 use crate::sandbox::{HostError, Refusal, SandboxError};
 use crate::store::StoreError;
 use crate::store::writer::WriterError;
@@ -101,6 +101,7 @@ fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Exit)> {
         .or_else(|| error.downcast_ref().map(of_start))
         .or_else(|| error.downcast_ref().map(of_demand))
         .or_else(|| error.downcast_ref().map(of_correct))
+        .or_else(|| error.downcast_ref().map(of_grant))
         .or_else(|| error.downcast_ref().map(of_drive))
         .or_else(|| error.downcast_ref().map(of_open))
         .or_else(|| error.downcast_ref().map(of_store))
@@ -115,7 +116,15 @@ fn of_refusal(refusal: &Refusal) -> (&'static str, Exit) {
 fn of_install(error: &InstallError) -> (&'static str, Exit) {
     match error {
         InstallError::Refused(refusal) => of_refusal(refusal),
+        InstallError::NotGranted { .. } => ("host_not_granted", Exit::Refused),
         InstallError::Store(error) => of_store(error),
+    }
+}
+
+fn of_grant(error: &GrantRefused) -> (&'static str, Exit) {
+    match error {
+        GrantRefused::TooMany { .. } => ("grants_too_many", Exit::Refused),
+        GrantRefused::Host(error) => of_drive(error),
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod exec;
 #[cfg(test)]
 mod fixture;
+mod grant;
 mod hosted;
 mod inputs;
 mod journal;

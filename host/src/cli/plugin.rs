@@ -2,6 +2,7 @@
 
 use super::argument::file;
 use super::error::{misuse, refused};
+use super::grant::{self, GRANT_EXAMPLES, GRANTS_EXAMPLES, REVOKE_EXAMPLES};
 use super::output::{Exit, Format, plain, say, say_json};
 use super::text::{size, wrapped};
 use crate::compose::with_sandbox;
@@ -29,7 +30,7 @@ Takes a core module whose bindings were made by the SDK or by wit-bindgen, or a 
 /// Columns of text about a handler.
 const COLUMNS: usize = 88;
 
-/// Check and build components
+/// Check and build components, and say what plugins may reach
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// Check a component as an installation would, and show what it imports, exports and handles
@@ -38,6 +39,15 @@ pub(super) enum Plugin {
     /// Make a component of a core module, and check it
     #[command(after_help = BUILD_EXAMPLES)]
     Build(Build),
+    /// Let a plugin send requests to a host
+    #[command(after_help = GRANT_EXAMPLES)]
+    Grant(grant::Grant),
+    /// List where a plugin may send requests
+    #[command(after_help = GRANTS_EXAMPLES)]
+    Grants(grant::Grants),
+    /// Take a host away from a plugin
+    #[command(after_help = REVOKE_EXAMPLES)]
+    Revoke(grant::Revoke),
 }
 
 /// Arguments of `plugin check`.
@@ -66,6 +76,9 @@ pub(super) fn run(command: &Plugin, format: Format) -> anyhow::Result<Exit> {
             say_description(&description, format)
         }
         Plugin::Build(build) => self::build(build, format),
+        Plugin::Grant(grant) => grant::grant(grant, format),
+        Plugin::Grants(grants) => grant::grants(grants, format),
+        Plugin::Revoke(revoke) => grant::revoke(revoke, format),
     }
 }
 
@@ -97,8 +110,7 @@ fn wrap(module: &[u8], path: &Path) -> anyhow::Result<Vec<u8>> {
     encoder.module(module).map_err(|error| no_type(path, &format!("{error:#}")))?;
     encoder.validate(true).encode().map_err(|error| {
         let said = format!("{error:#}");
-        let remedy =
-            if said.contains("wasi") { ": build it for wasm32-unknown-unknown, this version offers nothing of WASI" } else { "" };
+        let remedy = if said.contains("wasi_snapshot") { ": build it for wasm32-unknown-unknown or wasm32-wasip2" } else { "" };
         refused("module_not_wrappable", format!("{} cannot be made a component: {said}{remedy}", path.display()))
     })
 }
@@ -115,11 +127,12 @@ fn described(component: Vec<u8>, path: &Path) -> anyhow::Result<Description> {
 }
 
 fn say_description(description: &Description, format: Format) -> anyhow::Result<Exit> {
-    let Description { digest, component_len, code_len, imports, exports, manifest } = description;
+    let Description { digest, component_len, code_len, imports, exports, sends_requests, manifest } = description;
     if format == Format::Json {
         let handlers = manifest.as_ref().map(|manifest| manifest.handlers.iter().map(handler_json).collect::<Vec<_>>());
         say_json(&serde_json::json!({
             "digest": digest, "size": component_len, "code_size": code_len, "imports": imports, "exports": exports, "handlers": handlers,
+            "sends_requests": sends_requests,
         }))?;
         return Ok(Exit::Done);
     }
@@ -127,6 +140,9 @@ fn say_description(description: &Description, format: Format) -> anyhow::Result<
     say(format_args!("size       {}, compiled {}", size(*component_len), size(*code_len)))?;
     say_names("imports", imports)?;
     say_names("exports", exports)?;
+    if *sends_requests {
+        say("needs      a grant for each host that it sends requests to: amends plugin grant")?;
+    }
     match manifest {
         None => say("handlers   one, named like the plugin (the component exports no manifest)")?,
         Some(manifest) => {

@@ -11,6 +11,7 @@ use crate::store::writer::Position;
 use amends_domain::decide::StartAttempt;
 use amends_domain::definition::Kind;
 use amends_domain::event::{AttemptRef, Direction};
+use amends_domain::id::PluginName;
 use amends_domain::run::{Caution, Run};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -88,7 +89,9 @@ impl Attempts {
     }
 
     fn run_guest(&mut self, run: &Run, attempt: Attempt) {
-        let call = self.call(run, &attempt.start);
+        let mut call = self.call(run, &attempt.start);
+        let plugin = plugin(run, &attempt.start);
+        let lane = Arc::clone(&self.lane);
         let parts = Arc::clone(&self.parts);
         let turns = Arc::clone(self.lane.turns());
         self.in_flight.push(Box::pin(async move {
@@ -101,6 +104,8 @@ impl Attempts {
                 Turn::Wanted => Turn::Had(turns.lock_owned().await),
                 Turn::NotNeeded | Turn::Had(_) => turn,
             };
+            // Those of now and not of the start of the run: what was revoked must not be reached any more.
+            call.grants = lane.grants(&plugin)?;
             let reply = Arc::clone(&guest).invoke(call).await;
             Ok(Attempted { start, guest, reply, conflicts, turn })
         }));
@@ -133,10 +138,17 @@ impl Attempts {
             access: if uses.kind == Kind::ReadOnly { Access::ReadOnly } else { Access::ReadWrite },
             state: Arc::new(StateHandle(Arc::clone(&self.lane))),
             outbound: Arc::new(EffectHandle { attempt: start.attempt, driver: self.driver.clone(), gate: self.parts.gate.clone() }),
+            grants: Arc::default(),
             secrets: Secrets::default(),
             fence: self.fences.get(&start.attempt).cloned().unwrap_or_default(),
         }
     }
+}
+
+/// Whose component it is.
+fn plugin(run: &Run, start: &StartAttempt) -> PluginName {
+    let uses = run.definition().step(start.attempt.step).uses();
+    uses.expect("a step that waits has no attempt").handler.plugin.clone()
 }
 
 /// An attempt to be made.

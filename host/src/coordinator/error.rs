@@ -4,7 +4,7 @@ use crate::sandbox::{HostError, Refusal};
 use crate::store::StoreError;
 use crate::store::writer::WriterError;
 use amends_domain::digest::Digest;
-use amends_domain::id::{PluginName, RunId, SagaName};
+use amends_domain::id::{PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::PAYLOAD_LEN_MAX;
 use amends_domain::run::Misfit;
 use amends_domain::time::Timestamp;
@@ -117,6 +117,17 @@ pub enum InstallError {
     /// What is wrong with it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It sends requests, and there is nowhere it may send them.
+    #[error(
+        "plugin `{plugin}` imports wasi:http/outgoing-handler, and tenant `{tenant}` granted it no host: \
+         amends plugin grant {plugin} --host HOST --tenant {tenant}"
+    )]
+    NotGranted {
+        /// Whose plugin.
+        tenant: TenantId,
+        /// Which.
+        plugin: PluginName,
+    },
     /// The host cannot.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -8,7 +8,7 @@ use crate::store::writer::{Append, Position, What, Writer};
 use crate::store::{SagaRow, Store, StoreError};
 use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Event, Resolvers, TenantEntry, TenantEvent, Write};
+use amends_domain::event::{Entry, Event, HostGrant, Resolvers, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane as LaneId, PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
@@ -67,6 +67,8 @@ struct Newest {
     plugins: HashMap<PluginName, Digest>,
     starts: HashMap<String, Start>,
     resolvers: Option<Resolvers>,
+    /// Of the plugins that were asked for. In the order of the places.
+    grants: HashMap<PluginName, Arc<[HostGrant]>>,
 }
 
 /// A run that was started with a key.
@@ -114,7 +116,14 @@ pub(super) enum Settled<T> {
 impl Lane {
     fn new(tenant: TenantId, store: Arc<dyn Store>, writer: Arc<Writer>, version: u64) -> Self {
         let state = State::new(tenant.clone(), Arc::clone(&store), version);
-        let newest = Newest { state, sagas: HashMap::new(), plugins: HashMap::new(), starts: HashMap::new(), resolvers: None };
+        let newest = Newest {
+            state,
+            sagas: HashMap::new(),
+            plugins: HashMap::new(),
+            starts: HashMap::new(),
+            resolvers: None,
+            grants: HashMap::new(),
+        };
         Self { tenant, store, writer, newest: Mutex::new(newest), turns: Arc::default() }
     }
 
@@ -252,6 +261,34 @@ impl Lane {
         }
         newest.resolvers = Some(resolvers);
         Ok(Some(self.append_tenant(TenantEvent::ResolversSet { resolvers, by }, at, Vec::new())))
+    }
+
+    /// Where a plugin may send requests as of now, durable or not.
+    pub(super) fn grants(&self, plugin: &PluginName) -> Result<Arc<[HostGrant]>, StoreError> {
+        self.grants_of(&mut self.newest(), plugin)
+    }
+
+    fn grants_of(&self, newest: &mut Newest, plugin: &PluginName) -> Result<Arc<[HostGrant]>, StoreError> {
+        if let Some(grants) = newest.grants.get(plugin) {
+            return Ok(Arc::clone(grants));
+        }
+        let grants: Arc<[HostGrant]> = self.store.grants(&self.tenant, plugin)?.into();
+        newest.grants.insert(plugin.clone(), Arc::clone(&grants));
+        Ok(grants)
+    }
+
+    /// Changes what a plugin is granted: `change` gives what is granted from now on and the fact to queue; none if nothing changes.
+    pub(super) fn change_grants<E: From<StoreError>>(
+        &self,
+        plugin: &PluginName,
+        at: Timestamp,
+        change: impl FnOnce(&[HostGrant]) -> Result<Option<(Vec<HostGrant>, TenantEvent)>, E>,
+    ) -> Result<Option<Position>, E> {
+        let mut newest = self.newest();
+        let before = self.grants_of(&mut newest, plugin)?;
+        let Some((grants, event)) = change(&before)? else { return Ok(None) };
+        newest.grants.insert(plugin.clone(), grants.into());
+        Ok(Some(self.append_tenant(event, at, Vec::new())))
     }
 
     /// Queues writes that no run made.

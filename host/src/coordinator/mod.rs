@@ -7,6 +7,7 @@ mod driven;
 mod error;
 mod executor;
 mod gate;
+mod grants;
 mod guests;
 mod lane;
 mod mailbox;
@@ -17,6 +18,7 @@ pub use correct::{CorrectError, Correction};
 pub use demand::{Answered, DemandError, DemandOf, Then};
 pub use driven::{Driven, Rest};
 pub use error::{DriveError, InstallError, StartError};
+pub use grants::GrantRefused;
 pub use guests::{Guest, Guests};
 pub use registry::Installed;
 
@@ -163,6 +165,9 @@ impl Coordinator {
     ) -> Result<Installed, InstallError> {
         let digest = Digest::of(&component);
         let description = Arc::clone(&self.parts.components).inspect(component.clone()).await?;
+        if description.sends_requests && self.parts.lanes.of(tenant).grants(plugin)?.is_empty() {
+            return Err(InstallError::NotGranted { tenant: tenant.clone(), plugin: plugin.clone() });
+        }
         let manifest = registry::manifest(plugin, description);
         self.parts.lanes.of(tenant).install(plugin, digest, component, self.parts.clock.now())?;
         Ok(Installed { digest, manifest })

@@ -4,7 +4,7 @@
 use super::access::{Access, Context, EffectAccess, HostError, Secrets, StateAccess};
 use super::fence::Fence;
 use amends_domain::definition::Limits;
-use amends_domain::event::{Direction, Ending, LogLine, Spent};
+use amends_domain::event::{Direction, Ending, HostGrant, LogLine, Spent};
 use amends_domain::payload::Payload;
 use amends_domain::run::Effect;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Call {
     pub state: Arc<dyn StateAccess>,
     /// Where the attempt's requests are noted. Never asked by a guest that sends none.
     pub outbound: Arc<dyn EffectAccess>,
+    /// Where the plugin may send requests.
+    pub grants: Arc<[HostGrant]>,
     /// What the tenant granted to this plugin.
     pub secrets: Secrets,
     /// What ends the attempt from outside.

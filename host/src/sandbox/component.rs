@@ -9,6 +9,7 @@ use super::code::trusted;
 use super::imports::outside::Outside;
 use super::imports::{self, Imports};
 use super::refusal::{Refusal, quote};
+use super::wasi::{self, Profile};
 use amends_domain::digest::Digest;
 use bytes::Bytes;
 use std::fmt;
@@ -25,6 +26,8 @@ pub struct Component {
     pub(super) pre: InstancePre<Attempt>,
     pub(super) step: step::GuestIndices,
     pub(super) manifest: Option<manifest::GuestIndices>,
+    /// What of WASI its attempts need.
+    pub(super) profile: Profile,
     /// How many attempts of the common kind (2 memories, 4 tables) one of this component takes the place of.
     pub(super) weight: u32,
 }
@@ -93,13 +96,14 @@ impl Loader {
         let component = trusted::deserialize(&self.engine, code).map_err(unfit)?;
         let weight = weight(&component);
         check_step(&self.engine, &component)?;
+        let profile = wasi::profile(component.component_type().imports(&self.engine).map(|(name, _)| name));
         let pre = self.imports.linker.instantiate_pre(&component).map_err(|error| Refusal::MistypedImport(quote(&error)))?;
         let step = step::GuestIndices::new(&pre).map_err(|error| Refusal::MistypedStep(quote(&error)))?;
         // A plugin without a manifest has one handler, named like the plugin; that is the caller's to say.
         let manifest = manifest::GuestIndices::new(&pre).ok();
         // Otherwise the first attempt would wait for the images of the memories.
         component.initialize_copy_on_write_image().map_err(unfit)?;
-        Ok(Component { digest, len, border, pre, step, manifest, weight })
+        Ok(Component { digest, len, border, pre, step, manifest, profile, weight })
     }
 }
 

@@ -9,6 +9,7 @@ use amends_domain::event::{self, Ending, FAULT_CODE_LEN_MAX, FAULT_MESSAGE_LEN_M
 use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
 use amends_domain::time::Span;
 use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
 
 /// Longest message of a halt, bytes.
 const MESSAGE_LEN_MAX: usize = 2048;
@@ -108,6 +109,9 @@ fn is_answer_cut_short(error: &wasmtime::Error) -> bool {
 
 /// The trap's own words, or those of the host call that refused.
 fn cause(error: &wasmtime::Error) -> String {
+    if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
+        return format!("the guest called exit with status {status}: a step ends by answering");
+    }
     match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => error.root_cause().to_string(),

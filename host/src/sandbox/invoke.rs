@@ -6,20 +6,23 @@ use super::attempt::Attempt;
 use super::attempt::log::LogBuffer;
 use super::attempt::outbound::Outbound;
 use super::attempt::state::StateBuffer;
-use super::bindings::{Failure, manifest};
+use super::bindings::Failure;
 use super::call::{Call, Reply};
 use super::component::Component;
+use super::egress::{Client, Egress};
 use super::ending::{self, End};
 use super::limits::{HANDLES_MAX, HOSTCALL_LEN_MAX, MemoryLimiter};
 use super::turns::Turn;
+use super::wasi::{Profile, Wasi};
 use amends_domain::definition::Limits;
-use amends_domain::event::{Direction, Ending, Spent};
+use amends_domain::event::{Direction, Ending, HostGrant, Spent};
 use amends_domain::payload::Payload;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 /// A longer timeout is cut to this, so that no sum of instants overflows.
 const TIMEOUT_MAX: Duration = Duration::from_hours(366 * 24);
@@ -32,9 +35,9 @@ type Answered = wasmtime::Result<Result<Vec<u8>, Failure>>;
 /// Runs an attempt to its end. Never fails: whatever the guest does is an ending.
 ///
 /// Dropping the future drops the instance; nothing of the attempt runs on. `slice`: a turn at a processor, taken again for each slice.
-pub(super) async fn run(engine: &Engine, component: &Component, call: Call, slice: Turn<'_>) -> Reply {
-    let Call { direction, input, output, context, effects, limits, access, state, outbound, secrets, fence } = call;
-    let attempt = Attempt {
+pub(super) async fn run(engine: &Engine, client: &Arc<Client>, component: &Component, call: Call, slice: Turn<'_>) -> Reply {
+    let Call { direction, input, output, context, effects, limits, access, state, outbound, grants, secrets, fence } = call;
+    let mut attempt = Attempt {
         context,
         direction,
         effects,
@@ -43,15 +46,17 @@ pub(super) async fn run(engine: &Engine, component: &Component, call: Call, slic
         log: LogBuffer::default(),
         state: StateBuffer::new(state, access),
         outbound: Outbound::new(outbound, access),
+        wasi: None,
         retry_after: None,
     };
+    attempt.wasi = wasi(client, component, &attempt, grants, limits);
     let mut store = store(engine, attempt, limits);
     let timed = {
         // Pinned here: what is wrapped around it moves a pointer. These futures are large.
         let answer = pin!(answer(&mut store, component, direction, &input, output.as_ref()));
         timed(pin!(fence.unless_raised(answer)), limits.timeout.to_std(), Some(slice)).await
     };
-    conclude(store, timed, limits)
+    conclude(store, timed, limits).await
 }
 
 /// The reply for an attempt that was fenced before it began.
@@ -69,11 +74,13 @@ pub(super) fn never_begun() -> Reply {
 /// Asks a component what handlers it has; `Err` is the message of the halt.
 pub(super) async fn describe(
     engine: &Engine,
+    client: &Arc<Client>,
     component: &Component,
-    manifest: &manifest::GuestIndices,
-    attempt: Attempt,
+    mut attempt: Attempt,
     limits: Limits,
 ) -> Result<String, String> {
+    let manifest = component.manifest.as_ref().expect("asked of a component that exports it");
+    attempt.wasi = wasi(client, component, &attempt, Arc::default(), limits);
     let mut store = store(engine, attempt, limits);
     let described = async {
         let instance = component.pre.instantiate_async(&mut store).await?;
@@ -86,13 +93,37 @@ pub(super) async fn describe(
     }
 }
 
+/// What the component needs of WASI, if anything.
+fn wasi(
+    client: &Arc<Client>,
+    component: &Component,
+    attempt: &Attempt,
+    grants: Arc<[HostGrant]>,
+    limits: Limits,
+) -> Option<Box<Wasi>> {
+    match component.profile {
+        Profile::Lean => None,
+        Profile::Minimal | Profile::Requests => {
+            let egress = Egress::new(Arc::clone(client), grants, attempt, limits);
+            Some(Box::new(Wasi::new(attempt, limits, egress)))
+        }
+    }
+}
+
 /// A store with every limit set, before anything of the guest runs in it.
 fn store(engine: &Engine, attempt: Attempt, limits: Limits) -> Store<Attempt> {
     let mut store = Store::new(engine, attempt);
     store.limiter(|attempt| &mut attempt.memory);
     store.set_fuel(limits.fuel).expect("the engine counts fuel");
     store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
+    match store.data().wasi {
+        None => store.epoch_deadline_async_yield_and_update(1),
+        // Calls into WASI are not charged one by one: what they cost is looked at before each slice.
+        Some(_) => store.epoch_deadline_callback(|store| {
+            let owed = store.data().wasi.as_ref().map_or(0, |wasi| wasi.fuel());
+            if owed > store.get_fuel()? { Err(Trap::OutOfFuel.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+        }),
+    }
     store.set_hostcall_fuel(HOSTCALL_LEN_MAX);
     store.set_max_component_handles(HANDLES_MAX);
     store
@@ -163,9 +194,10 @@ async fn timed<T>(work: impl Future<Output = T>, timeout: Duration, mut slice: O
 }
 
 /// Within `timed` there is none if the fence was raised.
-fn conclude(store: Store<Attempt>, timed: Timed<Option<Answered>>, limits: Limits) -> Reply {
+async fn conclude(store: Store<Attempt>, timed: Timed<Option<Answered>>, limits: Limits) -> Reply {
     let left = store.get_fuel().expect("the engine counts fuel");
-    let reported = limits.fuel.saturating_sub(left);
+    let owed = store.data().wasi.as_ref().map_or(0, |wasi| wasi.fuel());
+    let reported = limits.fuel.saturating_sub(left).saturating_add(owed).min(limits.fuel);
     // A guest that breaks loses the fuel that it used since it last wrote its count down: then computing time may say more.
     let at_least = reported.max(fuel_for(timed.busy)).min(limits.fuel);
     let (end, fuel) = match timed.end {
@@ -175,7 +207,11 @@ fn conclude(store: Store<Attempt>, timed: Timed<Option<Answered>>, limits: Limit
         None => (End::TimedOut, at_least),
     };
     // The instance is destroyed here, before anybody hears of the end.
-    let attempt = store.into_data();
+    let mut attempt = store.into_data();
+    if let Some(wasi) = attempt.wasi.take() {
+        // And its connections.
+        wasi.close().await;
+    }
     let ending = ending::ending(end, &attempt.memory, attempt.retry_after, limits);
     let (reads, writes, state_error) = attempt.state.finish();
     Reply {

@@ -7,10 +7,12 @@ use super::attempt::log::LogBuffer;
 use super::attempt::outbound::Outbound;
 use super::attempt::state::StateBuffer;
 use super::component::Component;
+use super::egress::Client;
 use super::invoke;
 use super::limits::MemoryLimiter;
 use super::refusal::Refusal;
 use super::text;
+use super::wasi::Profile;
 use amends_domain::definition::Limits;
 use amends_domain::digest::Digest;
 use amends_domain::event::Direction;
@@ -37,21 +39,22 @@ pub struct Description {
     pub imports: Vec<String>,
     /// What it exports, likewise.
     pub exports: Vec<String>,
+    /// Whether it can send requests: then it needs a grant for where to.
+    pub sends_requests: bool,
     /// What it says about itself; none if it exports no manifest: then it has one handler, named like the plugin.
     pub manifest: Option<Manifest>,
 }
 
 /// Describes a component; runs its `describe`, if it has one.
-pub(super) async fn describe(engine: &Engine, component: &Component) -> Result<Description, Refusal> {
-    let manifest = match &component.manifest {
-        None => None,
-        Some(manifest) => {
-            let answered = invoke::describe(engine, component, manifest, nobody(), LIMITS).await;
-            let text = answered.map_err(Refusal::ManifestUnanswered)?;
-            // What is wrong with it quotes it.
-            let malformed = |what: String| Refusal::ManifestMalformed(text::tidy(&what, 512));
-            Some(Manifest::read(&text).map_err(malformed)?)
-        }
+pub(super) async fn describe(engine: &Engine, client: &Arc<Client>, component: &Component) -> Result<Description, Refusal> {
+    let manifest = if component.manifest.is_some() {
+        let answered = invoke::describe(engine, client, component, nobody(), LIMITS).await;
+        let text = answered.map_err(Refusal::ManifestUnanswered)?;
+        // What is wrong with it quotes it.
+        let malformed = |what: String| Refusal::ManifestMalformed(text::tidy(&what, 512));
+        Some(Manifest::read(&text).map_err(malformed)?)
+    } else {
+        None
     };
     Ok(Description {
         digest: component.digest(),
@@ -59,6 +62,7 @@ pub(super) async fn describe(engine: &Engine, component: &Component) -> Result<D
         code_len: component.code_len(),
         imports: component.imports().to_vec(),
         exports: component.exports().to_vec(),
+        sends_requests: component.profile == Profile::Requests,
         manifest,
     })
 }
@@ -85,6 +89,7 @@ fn nobody() -> Attempt {
         log: LogBuffer::default(),
         state: StateBuffer::new(Arc::new(Nobody), Access::ReadOnly),
         outbound: Outbound::new(Arc::new(Nobody), Access::ReadOnly),
+        wasi: None,
         retry_after: None,
     }
 }

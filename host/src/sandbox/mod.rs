@@ -13,6 +13,7 @@ mod check;
 mod code;
 mod compiler;
 mod component;
+mod egress;
 mod ending;
 mod engine;
 mod fence;
@@ -24,6 +25,7 @@ mod refusal;
 mod text;
 mod ticker;
 mod turns;
+mod wasi;
 
 pub use access::{
     Access, Answer, Context, EffectAccess, EffectError, HostError, Intent, Secrets, StateAccess, StateError, StateValue,
@@ -33,6 +35,7 @@ pub use code::kept::CodeDir;
 pub use compiler::child::run as compile_child;
 pub use compiler::{CompileLimits, CompilerSettings};
 pub use component::Component;
+pub use egress::{EgressSettings, Names};
 pub use fence::Fence;
 pub use imports::outside::{Outside, OutsideRequest};
 pub use manifest::Description;
@@ -45,6 +48,7 @@ use check::Checked;
 use code::kept::KeptCode;
 use code::sealed::Code;
 use component::Loader;
+use egress::Client;
 use std::path::PathBuf;
 use std::sync::Arc;
 use ticker::Ticker;
@@ -73,6 +77,8 @@ pub struct SandboxSettings {
     pub code_dir: Option<CodeDir>,
     /// A world outside for tests, in which a guest's requests are effects. None: a component that wants one is refused.
     pub outside: Option<Arc<dyn Outside>>,
+    /// What requests of guests meet.
+    pub egress: EgressSettings,
 }
 
 /// Most that [`SandboxSettings::attempts_max`] may say. A little before that the address space of a process (128 TiB) is used up.
@@ -92,6 +98,7 @@ pub struct Sandbox {
     loader: Arc<Loader>,
     compiler: CompilerSettings,
     kept: Option<Arc<KeptCode>>,
+    client: Arc<Client>,
     cache: Cache,
     compiles: Semaphore,
     readings: Semaphore,
@@ -122,10 +129,12 @@ impl Sandbox {
         let kept = kept.transpose()?;
         let ticker = Ticker::start(engine.clone())?;
         let loader = Loader::new(engine, settings.outside).map_err(|error| SandboxError::Engine(error.into()))?;
+        let client = Client::new(settings.egress).map_err(|error| SandboxError::Egress(error.into()))?;
         Ok(Self {
             loader: Arc::new(loader),
             compiler: settings.compiler,
             kept,
+            client: Arc::new(client),
             cache: Cache::new(settings.components_max, settings.code_len_max),
             compiles: Semaphore::new(COMPILES_MAX),
             readings: Semaphore::new(READINGS_MAX),
@@ -174,7 +183,7 @@ impl Sandbox {
         let read = self.read(bytes).await?;
         let component = self.cache.get_or_compile(read.digest, || self.make(read)).await?;
         let _turn = self.turn(&None, &component).await;
-        manifest::describe(self.engine(), &component).await
+        manifest::describe(self.engine(), &self.client, &component).await
     }
 
     /// Makes one attempt with a component that this sandbox loaded, when it is its turn. Never fails: whatever a guest does is an [`amends_domain::event::Ending`].
@@ -189,7 +198,7 @@ impl Sandbox {
         // Given back after everything of the attempt was dropped: the next one finds its slot free.
         let asker = Some(call.context.tenant.clone());
         let Some(_turn) = call.fence.unless_raised(self.turn(&asker, component)).await else { return invoke::never_begun() };
-        invoke::run(self.engine(), component, call, self.slices.want(&asker, 1)).await
+        invoke::run(self.engine(), &self.client, component, call, self.slices.want(&asker, 1)).await
     }
 
     fn engine(&self) -> &Engine {
@@ -287,6 +296,9 @@ pub enum SandboxError {
         /// What is wrong with it.
         source: std::io::Error,
     },
+    /// The certificates of the settings are none, or there is no TLS.
+    #[error("the way out for requests: {0}")]
+    Egress(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The thread for time slices.
     #[error("the thread that ends time slices: {0}")]
     Ticker(#[source] std::io::Error),

@@ -71,6 +71,8 @@
 //! A plugin is a `cdylib`, built for `wasm32-unknown-unknown`. What an attempt may ask of its host is in [`invocation`], [`state`],
 //! [`log`] and [`secrets`]. A panic is a trap: the host ends the attempt, and its message is the last line of the attempt's log.
 //!
+//! With the feature `http`, the module `http` sends requests.
+//!
 //! With the feature `saga`, for tools and tests, the module `saga` builds the sagas that use such steps.
 
 // What wit-bindgen generates has to be unsafe, for the component ABI passes pointers; as another crate's macro it is not meant by this.
@@ -85,6 +87,8 @@ mod failure;
 #[doc(hidden)]
 pub mod handler;
 mod host;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod invocation;
 pub mod log;
 mod manifest;

@@ -103,6 +103,21 @@ impl TestHost {
         self
     }
 
+    /// Adds what comes back for a request: the first one for the first request that is sent, and so on. Without one there is no
+    /// connection.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_answer(mut self, answer: Result<crate::http::Answer, crate::http::SendError>) -> Self {
+        self.attempt.answers.push_back(answer);
+        self
+    }
+
+    /// The requests that were sent so far, oldest first.
+    #[cfg(feature = "http")]
+    pub fn requests(&self) -> &[crate::http::Request] {
+        &self.attempt.requests
+    }
+
     /// Adds a request to those that earlier attempts sent.
     #[must_use]
     pub fn with_effect(mut self, effect: Effect) -> Self {
@@ -216,6 +231,12 @@ impl TestHost {
         let (answer, mut ended) = within(attempt, || call(&[Handler::of::<S>()]));
         self.log.extend(ended.log.drain(..).map(|(level, message)| LogLine { level, message }));
         self.attempt.retry_after_ms = ended.retry_after_ms;
+        #[cfg(feature = "http")]
+        {
+            // What was sent was sent, whatever the step answers.
+            self.attempt.requests = ended.requests;
+            self.attempt.answers = ended.answers;
+        }
         if answer.is_ok() {
             self.attempt.state = ended.state;
         }

@@ -166,7 +166,11 @@ impl States {
     fn take_in_tenant(&mut self, entry: &TenantEntry) -> Checked {
         match &entry.event {
             TenantEvent::StateWritten { writes } => self.take_in_writes(writes),
-            TenantEvent::SagaApplied { .. } | TenantEvent::PluginInstalled { .. } | TenantEvent::ResolversSet { .. } => Ok(()),
+            TenantEvent::SagaApplied { .. }
+            | TenantEvent::PluginInstalled { .. }
+            | TenantEvent::ResolversSet { .. }
+            | TenantEvent::HostGranted { .. }
+            | TenantEvent::HostRevoked { .. } => Ok(()),
         }
     }
 }

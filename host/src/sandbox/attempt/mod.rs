@@ -7,6 +7,7 @@ pub(super) mod state;
 
 use super::access::{Context, Secrets};
 use super::limits::MemoryLimiter;
+use super::wasi::Wasi;
 use amends_domain::event::Direction;
 use amends_domain::run::Effect;
 use amends_domain::time::Span;
@@ -25,5 +26,7 @@ pub(super) struct Attempt {
     pub(super) log: LogBuffer,
     pub(super) state: StateBuffer,
     pub(super) outbound: Outbound,
+    /// None for a component that imports nothing of it.
+    pub(super) wasi: Option<Box<Wasi>>,
     pub(super) retry_after: Option<Span>,
 }

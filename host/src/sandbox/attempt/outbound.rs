@@ -2,8 +2,10 @@
 //! may it leave.
 
 use crate::sandbox::access::{Access, Answer, EffectAccess, EffectError, Intent};
+use amends_domain::payload::Payload;
 use amends_domain::run::is_safe;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most requests that one attempt sends. Each is a fact in the journal, and waits for the disk.
 const REQUESTS_MAX: usize = 256;
@@ -31,24 +33,35 @@ pub(in crate::sandbox) enum RequestTrap {
     NotNoted,
 }
 
-/// What an attempt sent so far.
-pub(in crate::sandbox) struct Outbound {
+/// What an attempt sent so far. Clones share it: requests may be on their way while the guest goes on.
+#[derive(Clone)]
+pub(in crate::sandbox) struct Outbound(Arc<Way>);
+
+struct Way {
     handle: Arc<dyn EffectAccess>,
     access: Access,
-    requests: usize,
-    error: Option<EffectError>,
+    requests: AtomicU32,
+    error: Mutex<Option<EffectError>>,
+}
+
+/// A request that may be noted, and then leave.
+pub(in crate::sandbox) struct Ticket {
+    outbound: Outbound,
+    intent: Intent,
+    place: u32,
 }
 
 impl Outbound {
     /// Nothing sent.
     pub(in crate::sandbox) fn new(handle: Arc<dyn EffectAccess>, access: Access) -> Self {
-        Self { handle, access, requests: 0, error: None }
+        Self(Arc::new(Way { handle, access, requests: AtomicU32::new(0), error: Mutex::default() }))
     }
 
-    /// Whether and as what a request may leave: its number. When this is ready its intent is durable.
-    pub(in crate::sandbox) async fn intend(&mut self, intent: Intent) -> Result<u32, RequestTrap> {
+    /// Whether a request may leave.
+    pub(in crate::sandbox) fn admit(&self, intent: Intent) -> Result<Ticket, RequestTrap> {
+        let place = self.0.requests.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         check(&intent)?;
-        match self.access {
+        match self.0.access {
             Access::ReadOnly if !is_safe(&intent.method) => {
                 let Intent { method, target } = intent;
                 return Err(RequestTrap::ReadOnly { method, target });
@@ -56,26 +69,47 @@ impl Outbound {
             // One with a safe method is noted, too: a person who reads the journal wants to know what was asked.
             Access::ReadOnly | Access::ReadWrite => {}
         }
-        self.requests += 1;
-        within("requests in one attempt", self.requests, REQUESTS_MAX)?;
-        let noted = self.handle.intend(intent).await;
-        noted.map_err(|error| self.host_failed(error))
-    }
-
-    /// Notes an answer, before the guest hears of it.
-    pub(in crate::sandbox) async fn answered(&mut self, answer: Answer) -> Result<(), RequestTrap> {
-        let noted = self.handle.answered(answer).await;
-        noted.map_err(|error| self.host_failed(error))
+        within("requests in one attempt", place as usize, REQUESTS_MAX)?;
+        Ok(Ticket { outbound: self.clone(), intent, place })
     }
 
     /// Why something could not be noted, if so.
-    pub(in crate::sandbox) fn finish(self) -> Option<EffectError> {
-        self.error
+    pub(in crate::sandbox) fn finish(&self) -> Option<EffectError> {
+        self.error().take()
     }
 
-    fn host_failed(&mut self, error: EffectError) -> RequestTrap {
-        self.error = Some(error);
+    fn error(&self) -> MutexGuard<'_, Option<EffectError>> {
+        self.0.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn host_failed(&self, error: EffectError) -> RequestTrap {
+        *self.error() = Some(error);
         RequestTrap::NotNoted
+    }
+}
+
+impl Ticket {
+    /// Which of the guest's requests it is, from 1: the same when the step is tried again and asks in the same order, also if one before
+    /// it did not leave. What the journal numbers are those that did.
+    pub(in crate::sandbox) fn place(&self) -> u32 {
+        self.place
+    }
+
+    /// Whether it may change something outside.
+    pub(in crate::sandbox) fn raises_doubt(&self) -> bool {
+        !is_safe(&self.intent.method)
+    }
+
+    /// Notes the intent and gives its number in the journal. When this is ready it is durable.
+    pub(in crate::sandbox) async fn intend(&self) -> Result<u32, RequestTrap> {
+        let noted = self.outbound.0.handle.intend(self.intent.clone()).await;
+        noted.map_err(|error| self.outbound.host_failed(error))
+    }
+
+    /// Notes an answer, before the guest hears of it.
+    pub(in crate::sandbox) async fn answered(&self, call: u32, status: u16, response: Option<Payload>) -> Result<(), RequestTrap> {
+        let noted = self.outbound.0.handle.answered(Answer { call, status, response }).await;
+        noted.map_err(|error| self.outbound.host_failed(error))
     }
 }
 
@@ -102,7 +136,6 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use futures_util::future::{BoxFuture, ready};
-    use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Numbers what it is asked to note.
     #[derive(Default)]
@@ -118,9 +151,9 @@ mod tests {
         }
     }
 
-    fn intend(outbound: &mut Outbound, method: &str, target: &str) -> Result<u32, RequestTrap> {
-        let intent = Intent { method: method.to_owned(), target: target.to_owned() };
-        outbound.intend(intent).now_or_never().expect("answers at once")
+    fn intend(outbound: &Outbound, method: &str, target: &str) -> Result<u32, RequestTrap> {
+        let ticket = outbound.admit(Intent { method: method.to_owned(), target: target.to_owned() })?;
+        ticket.intend().now_or_never().expect("answers at once")
     }
 
     #[test]
@@ -144,8 +177,8 @@ mod tests {
             ("POST", "/ä", Some("a target is")),
         ] {
             let notes = Arc::new(Notes::default());
-            let mut outbound = Outbound::new(Arc::clone(&notes) as Arc<dyn EffectAccess>, Access::ReadWrite);
-            let told = intend(&mut outbound, method, target);
+            let outbound = Outbound::new(Arc::clone(&notes) as Arc<dyn EffectAccess>, Access::ReadWrite);
+            let told = intend(&outbound, method, target);
             match said {
                 None => assert_eq!(told, Ok(1), "{method:?} {target:?}"),
                 Some(said) => assert!(told.is_err_and(|trap| trap.to_string().contains(said)), "{method:?} {target:?}"),
@@ -156,9 +189,9 @@ mod tests {
 
     #[test]
     fn requests_are_bounded_by_number() {
-        let mut outbound = Outbound::new(Arc::new(Notes::default()), Access::ReadWrite);
-        assert!((1..=256).all(|call| intend(&mut outbound, "GET", "/") == Ok(call)));
-        let over = intend(&mut outbound, "GET", "/").expect_err("one too many").to_string();
+        let outbound = Outbound::new(Arc::new(Notes::default()), Access::ReadWrite);
+        assert!((1..=256).all(|call| intend(&outbound, "GET", "/") == Ok(call)));
+        let over = intend(&outbound, "GET", "/").expect_err("one too many").to_string();
         assert_eq!(over, "request: 257 requests in one attempt, the limit is 256");
     }
 
@@ -177,10 +210,19 @@ mod tests {
                 ("CONNECT", false),
                 ("PURGE", false),
             ] {
-                let mut outbound = Outbound::new(Arc::new(Notes::default()), access);
-                let told = intend(&mut outbound, method, "/").is_ok();
+                let outbound = Outbound::new(Arc::new(Notes::default()), access);
+                let told = intend(&outbound, method, "/").is_ok();
                 assert_eq!(told, allowed || safe, "{access:?} {method}");
             }
         }
+    }
+
+    #[test]
+    fn a_request_has_its_place_among_all_that_were_asked_for() {
+        let outbound = Outbound::new(Arc::new(Notes::default()), Access::ReadOnly);
+        let ticket = |method: &str| outbound.admit(Intent { method: method.to_owned(), target: "/".to_owned() });
+        assert_eq!(ticket("GET").map(|ticket| ticket.place()).ok(), Some(1));
+        assert!(ticket("POST").is_err(), "it may only read");
+        assert_eq!(ticket("GET").map(|ticket| ticket.place()).ok(), Some(3), "the one that was refused keeps its place");
     }
 }

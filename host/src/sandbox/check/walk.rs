@@ -9,7 +9,7 @@ use super::tally::{Counted, Tally};
 use super::types::{check_global, check_import, check_memory, check_reference, check_table, check_types};
 use super::{Border, NESTING_MAX, STEP, body, malformed, tell};
 use crate::sandbox::refusal::Refusal;
-use crate::sandbox::text;
+use crate::sandbox::{text, wasi};
 use wasmparser::{
     ComponentAlias, ComponentExport, ComponentExternalKind, ComponentImport, ComponentInstance, ComponentOuterAliasKind, Data,
     ElementItems, ElementSectionReader, Encoding, FromReader, Instance, Parser, Payload, SectionLimited,
@@ -257,7 +257,7 @@ impl<'a> Walk<'a> {
         plain(name)?;
         if self.frames.len() == 1 {
             tell(&mut self.border.imports, name);
-            if !self.offered.contains(&name) {
+            if !self.offered.contains(&name) && !wasi::is_offered(name) {
                 tell(&mut self.forbidden, name);
             }
         }

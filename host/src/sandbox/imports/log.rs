@@ -8,7 +8,7 @@ use wasmtime::component::LinkerInstance;
 pub(super) fn link(interface: &mut LinkerInstance<'_, Attempt>) -> wasmtime::Result<()> {
     interface.func_wrap("write", |mut store, (level, message): (Level, String)| {
         charge(&mut store, message.len())?;
-        store.data_mut().log.write(level, &message);
+        store.data().log.write(level, &message);
         Ok(())
     })
 }

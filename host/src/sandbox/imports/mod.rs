@@ -11,6 +11,7 @@ mod secrets;
 mod state;
 
 use super::attempt::Attempt;
+use super::wasi;
 use outside::Outside;
 use std::sync::Arc;
 use wasmtime::component::Linker;
@@ -35,7 +36,7 @@ pub(super) struct Imports {
     pub(super) linker: Linker<Attempt>,
 }
 
-/// All imports of the contract, and the world outside for tests if there is one.
+/// All imports of the contract, what is offered of WASI (its names are in `wasi`), and the world outside for tests if there is one.
 pub(super) fn imports(engine: &Engine, outside: Option<Arc<dyn Outside>>) -> wasmtime::Result<Imports> {
     let mut names = vec![TYPES, INVOCATION, LOG, STATE, SECRETS];
     let mut linker = Linker::new(engine);
@@ -44,6 +45,7 @@ pub(super) fn imports(engine: &Engine, outside: Option<Arc<dyn Outside>>) -> was
     log::link(&mut linker.instance(LOG)?)?;
     state::link(&mut linker.instance(STATE)?)?;
     secrets::link(&mut linker.instance(SECRETS)?)?;
+    wasi::link(&mut linker)?;
     if let Some(outside) = outside {
         names.push(outside::INTERFACE);
         outside::link(&mut linker.instance(outside::INTERFACE)?, outside)?;

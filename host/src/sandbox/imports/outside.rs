@@ -2,7 +2,7 @@
 //! sandbox bring such a world; anywhere else a component that imports it is refused. The host never brings one.
 
 use super::charge;
-use crate::sandbox::access::{Answer, Intent};
+use crate::sandbox::access::Intent;
 use crate::sandbox::attempt::Attempt;
 use amends_domain::event::Direction;
 use amends_domain::id::{RunId, StepId};
@@ -45,22 +45,23 @@ pub(super) fn link(interface: &mut LinkerInstance<'_, Attempt>, outside: Arc<dyn
         let outside = Arc::clone(&outside);
         Box::new(async move {
             charge(&mut store, method.len() + target.len())?;
-            let attempt = store.data_mut();
-            let call = attempt.outbound.intend(Intent { method: method.clone(), target: target.clone() }).await?;
-            let request = request(attempt, call, method, target);
+            let attempt = store.data();
+            let ticket = attempt.outbound.admit(Intent { method: method.clone(), target: target.clone() })?;
+            let request = request(attempt, ticket.place(), method, target);
+            let call = ticket.intend().await?;
             let status = outside.send(request).await;
-            attempt.outbound.answered(Answer { call, status, response: None }).await?;
+            ticket.answered(call, status, None).await?;
             Ok((status,))
         })
     })
 }
 
-fn request(attempt: &Attempt, call: u32, method: String, target: String) -> OutsideRequest {
+fn request(attempt: &Attempt, place: u32, method: String, target: String) -> OutsideRequest {
     let context = &attempt.context;
     OutsideRequest {
         method,
         target,
-        idempotency_key: format!("{}-{call}", context.idempotency_key),
+        idempotency_key: format!("{}-{place}", context.idempotency_key),
         run: context.run,
         step: context.step.clone(),
         attempt: context.attempt,

@@ -23,6 +23,12 @@ pub(crate) struct Attempt {
     pub(crate) state: BTreeMap<String, Vec<u8>>,
     pub(crate) log: Vec<(Level, String)>,
     pub(crate) retry_after_ms: Option<u64>,
+    /// What comes back for the next requests, in order.
+    #[cfg(feature = "http")]
+    pub(crate) answers: std::collections::VecDeque<Result<crate::http::Answer, crate::http::SendError>>,
+    /// What was sent.
+    #[cfg(feature = "http")]
+    pub(crate) requests: Vec<crate::http::Request>,
 }
 
 thread_local! {
@@ -107,6 +113,15 @@ pub(crate) fn retry_after_ms(ms: u64) {
 
 pub(crate) fn log(level: Level, message: &str) {
     with(|attempt| attempt.log.push((level, message.to_owned())));
+}
+
+#[cfg(feature = "http")]
+pub(crate) fn send(request: crate::http::Request) -> Result<crate::http::Answer, crate::http::SendError> {
+    with(|attempt| {
+        attempt.requests.push(request);
+        let answer = attempt.answers.pop_front();
+        answer.unwrap_or_else(|| Err(crate::http::SendError::NotSent("the test has no answer for this request".to_owned())))
+    })
 }
 
 pub(crate) fn secret(name: &str) -> Option<String> {

@@ -6,6 +6,11 @@ mod imports;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use imports::*;
 
+#[cfg(all(target_arch = "wasm32", feature = "http"))]
+mod requests;
+#[cfg(all(target_arch = "wasm32", feature = "http"))]
+pub(crate) use requests::send;
+
 #[cfg(not(target_arch = "wasm32"))]
 mod installed;
 #[cfg(not(target_arch = "wasm32"))]

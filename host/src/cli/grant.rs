@@ -1,0 +1,158 @@
+//! `amends plugin grant|grants|revoke`: where a plugin may send requests. Apart from the other verbs of plugins, which look at components.
+
+use super::argument::{Data, Tenant};
+use super::asking::who;
+use super::error::refused;
+use super::hosted::on;
+use super::output::{Exit, Format, plain, remark, say, say_json};
+use crate::compose::{Host, Reader};
+use amends_domain::decide::WHO_LEN_MAX;
+use amends_domain::event::{HostGrant, Reach, Transport};
+use amends_domain::id::PluginName;
+use clap::Args;
+use serde_json::Value;
+
+pub(super) const GRANT_EXAMPLES: &str = "\
+Examples:
+  amends plugin grant payments --host api.example.com --data ./data
+  amends plugin grant payments --host '*.example.com:8443' --method POST --method GET --data ./data --tenant acme
+  amends plugin grant payments --host 127.0.0.1:8080 --http --allow-loopback --data ./data
+
+A `*` stands for one label. Without a port only that of the scheme is granted, without methods all but CONNECT and TRACE. A grant for the
+same place replaces the one before. It counts for every attempt that starts from then on. Private addresses are never reached.";
+
+pub(super) const GRANTS_EXAMPLES: &str = "\
+Example:
+  amends plugin grants payments --data ./data --tenant acme";
+
+pub(super) const REVOKE_EXAMPLES: &str = "\
+Example:
+  amends plugin revoke payments --host api.example.com --data ./data
+
+The place is written as in the grant. Attempts that start from then on do not reach it; runs that were started before are no exception.
+Exit code 3 if it was not granted.";
+
+/// Arguments of `plugin grant`.
+#[derive(Debug, Args)]
+pub(super) struct Grant {
+    /// The plugin; it need not be installed yet
+    plugin: PluginName,
+    /// Where to: a name, `*.` and a name, or an address
+    #[arg(long, value_name = "HOST[:PORT]")]
+    host: String,
+    /// A method, in capital letters
+    #[arg(long = "method", value_name = "METHOD")]
+    methods: Vec<String>,
+    /// Requests may travel in the clear, as http
+    #[arg(long)]
+    http: bool,
+    /// The host may be this machine itself
+    #[arg(long)]
+    allow_loopback: bool,
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    tenant: Tenant,
+    /// Who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
+    #[arg(long, value_name = "WHO")]
+    by: Option<String>,
+}
+
+/// Arguments of `plugin grants`.
+#[derive(Debug, Args)]
+pub(super) struct Grants {
+    /// The plugin
+    plugin: PluginName,
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    tenant: Tenant,
+}
+
+/// Arguments of `plugin revoke`.
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    /// The plugin
+    plugin: PluginName,
+    /// The place, as it was granted
+    #[arg(long, value_name = "HOST[:PORT]")]
+    host: String,
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    tenant: Tenant,
+    /// Who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
+    #[arg(long, value_name = "WHO")]
+    by: Option<String>,
+}
+
+pub(super) fn grant(grant: &Grant, format: Format) -> anyhow::Result<Exit> {
+    let Grant { plugin, host, methods, http, allow_loopback, data, tenant, by } = grant;
+    let transport = if *http { Transport::Any } else { Transport::Tls };
+    let reach = if *allow_loopback { Reach::Loopback } else { Reach::Public };
+    let granted = HostGrant::read(host, methods, transport, reach);
+    let granted = granted.map_err(|error| refused("grant_refused", error.to_string()))?;
+    let by = named(by.as_deref())?;
+    on(Host::open(&data.dir)?, None, async |coordinator| {
+        coordinator.grant(&tenant.id, plugin, granted.clone(), by).await?;
+        match format {
+            Format::Json => say_json(&json(&granted))?,
+            Format::Text => say(format_args!("{plugin}  {}", line(&granted)))?,
+        }
+        Ok(Exit::Done)
+    })
+}
+
+pub(super) fn grants(grants: &Grants, format: Format) -> anyhow::Result<Exit> {
+    let found = Reader::open(&grants.data.dir)?.grants(&grants.tenant.id, &grants.plugin)?;
+    match format {
+        Format::Json => say_json(&found.iter().map(json).collect::<Vec<_>>())?,
+        Format::Text if found.is_empty() => remark("nothing is granted")?,
+        Format::Text => found.iter().try_for_each(|grant| say(line(grant)))?,
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn revoke(revoke: &Revoke, format: Format) -> anyhow::Result<Exit> {
+    let Revoke { plugin, host, data, tenant, by } = revoke;
+    let by = named(by.as_deref())?;
+    // Read as a grant is, so that it need not be written in small letters here.
+    let place = HostGrant::read(host, &[], Transport::Tls, Reach::Public);
+    let place = place.map_err(|error| refused("grant_refused", error.to_string()))?.place();
+    on(Host::open_existing(&data.dir)?, None, async |coordinator| {
+        if !coordinator.revoke(&tenant.id, plugin, &place, by).await? {
+            return Err(refused("not_granted", format!("{place} is not granted to plugin `{plugin}` of tenant `{}`", tenant.id)));
+        }
+        match format {
+            Format::Json => say_json(&serde_json::json!({ "revoked": place }))?,
+            Format::Text => say(format_args!("{place} is revoked"))?,
+        }
+        Ok(Exit::Done)
+    })
+}
+
+fn named(by: Option<&str>) -> anyhow::Result<String> {
+    let by = who(by);
+    if (1..=WHO_LEN_MAX).contains(&by.len()) {
+        return Ok(by);
+    }
+    Err(refused("who_length", format!("the name of whoever says it has {} bytes: 1 to {WHO_LEN_MAX} are allowed", by.len())))
+}
+
+fn line(grant: &HostGrant) -> String {
+    let methods = if grant.methods.is_empty() { "all methods".to_owned() } else { grant.methods.join(" ") };
+    let transport = match grant.transport {
+        Transport::Tls => "https",
+        Transport::Any => "https and http",
+    };
+    let reach = match grant.reach {
+        Reach::Public => "",
+        Reach::Loopback => ", this machine too",
+    };
+    plain(&format!("{}  {methods}  {transport}{reach}", grant.place()))
+}
+
+fn json(grant: &HostGrant) -> Value {
+    let HostGrant { host, port, methods, transport, reach } = grant;
+    serde_json::json!({ "host": host, "port": port, "methods": methods, "transport": transport, "reach": reach })
+}

@@ -1,0 +1,35 @@
+//! The way of a guest's requests: what it may reach is granted, the address that was checked is the one that is connected to, the intent is
+//! durable before a byte of the request leaves, and everything is bounded. `hooks` is where guests come in, `exchange` is one request.
+//!
+//! The connection is made before the intent is noted. Connecting says nothing to the other side, and a host that cannot be reached leaves
+//! the step proven clean.
+
+mod body;
+mod client;
+mod exchange;
+mod hooks;
+mod limits;
+mod names;
+
+pub(super) use client::Client;
+pub(super) use hooks::Egress;
+pub use names::Names;
+
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// What requests of guests meet outside. Empty: the names of the system, and the authorities that browsers trust.
+#[derive(Clone, Default)]
+pub struct EgressSettings {
+    /// Who resolves names; none: the system.
+    pub names: Option<Arc<dyn Names>>,
+    /// More certificates of authorities that are trusted, DER.
+    pub authorities: Vec<Bytes>,
+}
+
+impl EgressSettings {
+    /// The names of the system, and the authorities that browsers trust.
+    pub const fn system() -> Self {
+        Self { names: None, authorities: Vec::new() }
+    }
+}

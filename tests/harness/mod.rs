@@ -1,9 +1,11 @@
 //! What the tests share: where things are, and a host in this process over a directory that goes away.
 
+mod bank;
 mod host;
 mod program;
 mod site;
 
+pub use bank::{Bank, Charged, Keys};
 pub use host::{Host, payload};
 pub use program::{Ended, PATIENCE, Program, run_amends, run_amends_with};
 pub use site::{Arrived, Reply, Site};

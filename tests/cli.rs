@@ -15,6 +15,8 @@ mod json;
 mod outcomes;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[path = "cli/secrets.rs"]
+mod secrets;
 #[path = "cli/starts.rs"]
 mod starts;
 #[path = "cli/unfit.rs"]

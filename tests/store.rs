@@ -12,7 +12,7 @@ use amends::store::redb::RedbStore;
 use amends::store::{PAGE_LEN_MAX, Store, StoreError, verify_tail};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Outcome, Reach, Resolvers, TenantEvent, Transport};
-use amends_domain::id::{Lane, PluginName, RunId};
+use amends_domain::id::{Lane, PluginName, RunId, SecretName};
 use amends_domain::payload::Payload;
 use amends_domain::run::{RunHead, RunStatus};
 use author::{Author, Deed};
@@ -238,6 +238,39 @@ fn what_is_granted_is_what_was_granted_last_for_each_place() {
         let both = vec![granted("pay", grant("c.example", &[])), revoked("pay", "c.example")];
         store.commit(&author.commit(vec![("a", 0, Deed::Tenant(both))])).expect("it follows");
         assert_eq!(store.grants(&tenant("a"), &plugin("pay")).expect("an answer").len(), 1);
+    });
+}
+
+#[test]
+fn what_is_sealed_of_a_secret_is_there_until_it_is_replaced_or_removed() {
+    check(|store| {
+        let mut author = Author::default();
+        let (token, pay) = ("token".parse::<SecretName>().expect("a name"), "pay".parse::<PluginName>().expect("a name"));
+        let by = || "ada".to_owned();
+        let sealed = |text: &'static str| (Digest::of(text.as_bytes()), bytes::Bytes::from_static(text.as_bytes()));
+        let mut commit = |events, components| {
+            let mut commit = author.commit(vec![("a", 0, Deed::Tenant(events))]);
+            commit.components = components;
+            store.commit(&commit).expect("it follows");
+        };
+        let (one, two) = (sealed("one"), sealed("two"));
+        let set = |sealed, replaces| TenantEvent::SecretSet { secret: token.clone(), sealed, replaces, by: by() };
+        commit(vec![set(one.0, None)], vec![one.clone()]);
+        commit(vec![TenantEvent::SecretGranted { secret: token.clone(), plugin: pay.clone(), by: by() }], vec![]);
+        assert_eq!(store.secrets(&tenant("a")).expect("an answer"), [(token.clone(), one.0)]);
+        assert_eq!(store.secret_grants(&tenant("a")).expect("an answer"), [(token.clone(), pay.clone())]);
+        assert_eq!(store.component(one.0).expect("an answer"), Some(one.1));
+        assert!(store.secrets(&tenant("b")).expect("an answer").is_empty());
+        assert!(store.secret_grants(&tenant("b")).expect("an answer").is_empty());
+        commit(vec![set(two.0, Some(one.0))], vec![two.clone()]);
+        assert_eq!(store.secrets(&tenant("a")).expect("an answer"), [(token.clone(), two.0)]);
+        assert_eq!(store.component(one.0).expect("an answer"), None, "it is destroyed");
+        assert_eq!(store.component(two.0).expect("an answer"), Some(two.1));
+        let withdrawn = TenantEvent::SecretWithdrawn { secret: token.clone(), plugin: pay, by: by() };
+        commit(vec![withdrawn, TenantEvent::SecretRemoved { secret: token.clone(), sealed: two.0, by: by() }], vec![]);
+        assert!(store.secrets(&tenant("a")).expect("an answer").is_empty());
+        assert!(store.secret_grants(&tenant("a")).expect("an answer").is_empty());
+        assert_eq!(store.component(two.0).expect("an answer"), None, "it is destroyed");
     });
 }
 

@@ -8,6 +8,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
 use crate::store::writer::WriterError;
 use crate::store::{Store, StoreError};
+use crate::vault::{Vault, VaultError};
 use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
@@ -50,6 +51,9 @@ pub enum OpenError {
     /// The sandbox.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The master key.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The machine has no threads or signals for us.
     #[error("the threads for guests: {0}")]
     Runtime(#[source] io::Error),
@@ -106,6 +110,12 @@ impl Host {
         let runtime = runtime().map_err(OpenError::Runtime)?;
         let signals = runtime.block_on(async { Signals::new() }).map_err(OpenError::Runtime)?;
         let coordinator = Coordinator::new(store, Arc::new(sandbox), Arc::new(SystemClock), runtime.handle().clone())?;
+        // A key that is wrong is told at once. One that is missing, when a secret is needed.
+        let coordinator = match Vault::of_environment(|name| std::env::var(name).ok()) {
+            Ok(vault) => coordinator.with_vault(vault),
+            Err(VaultError::NoKey) => coordinator,
+            Err(error) => return Err(error.into()),
+        };
         Ok(Self { runtime, signals, coordinator })
     }
 

@@ -1,4 +1,4 @@
-//! The saga host. Floors, each using only those below it: edges ([`store`], [`sandbox`], [`clock`]) touch the world and do not know each
+//! The saga host. Floors, each using only those below it: edges ([`store`], [`sandbox`], [`vault`], [`clock`]) touch the world and do not know each
 //! other; the [`coordinator`] drives runs over them by the rules of `amends_domain`; [`compose`] and [`cli`] wire and tell, and hold no rules.
 
 // One function has to be, in `sandbox/code/trusted.rs`.
@@ -10,3 +10,4 @@ pub mod compose;
 pub mod coordinator;
 pub mod sandbox;
 pub mod store;
+pub mod vault;

@@ -71,7 +71,7 @@ impl Program {
     ) -> Self {
         let mut command = Command::new(amends());
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for variable in ["AMENDS_LOG", "AMENDS_URL", "AMENDS_TOKEN", "AMENDS_BY"] {
+        for variable in ["AMENDS_LOG", "AMENDS_URL", "AMENDS_TOKEN", "AMENDS_BY", "AMENDS_MASTER_KEY", "AMENDS_MASTER_KEY_FILE"] {
             command.env_remove(variable);
         }
         command.envs(variables);

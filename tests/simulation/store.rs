@@ -11,7 +11,7 @@ use amends::store::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, Stor
 use amends_domain::audit::Sealed;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers};
-use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
+use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
 use bytes::Bytes;
@@ -285,6 +285,14 @@ impl Store for Watched {
 
     fn grants(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Vec<HostGrant>, StoreError> {
         self.inner.grants(tenant, plugin)
+    }
+
+    fn secrets(&self, tenant: &TenantId) -> Result<Vec<(SecretName, Digest)>, StoreError> {
+        self.inner.secrets(tenant)
+    }
+
+    fn secret_grants(&self, tenant: &TenantId) -> Result<Vec<(SecretName, PluginName)>, StoreError> {
+        self.inner.secret_grants(tenant)
     }
 
     fn saga(&self, tenant: &TenantId, saga: &SagaName) -> Result<Option<SagaRow>, StoreError> {

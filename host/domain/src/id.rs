@@ -90,6 +90,8 @@ names! {
     StepId;
     /// The name under which a tenant installed a component, such as `orders`.
     PluginName;
+    /// A value that plugins need and nobody should read.
+    SecretName;
     /// The name of a step implementation inside a plugin.
     HandlerName;
     /// The name of a signal that runs wait for, such as `approved`.

@@ -148,6 +148,18 @@ fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
         TenantEvent::HostRevoked { .. } => "host-revoked", TenantEvent::HostRevoked {
             plugin: "orders".parse().expect("a name"), place: "*.example.com:8443".into(), by: "ada".into(),
         };
+        TenantEvent::SecretSet { .. } => "secret-set", TenantEvent::SecretSet {
+            secret: "token".parse().expect("a name"), sealed: Digest::of(b"new"), replaces: Some(Digest::of(b"old")), by: "ada".into(),
+        };
+        TenantEvent::SecretRemoved { .. } => "secret-removed", TenantEvent::SecretRemoved {
+            secret: "token".parse().expect("a name"), sealed: Digest::of(b"new"), by: "ada".into(),
+        };
+        TenantEvent::SecretGranted { .. } => "secret-granted", TenantEvent::SecretGranted {
+            secret: "token".parse().expect("a name"), plugin: "orders".parse().expect("a name"), by: "ada".into(),
+        };
+        TenantEvent::SecretWithdrawn { .. } => "secret-withdrawn", TenantEvent::SecretWithdrawn {
+            secret: "token".parse().expect("a name"), plugin: "orders".parse().expect("a name"), by: "ada".into(),
+        };
     }
 }
 

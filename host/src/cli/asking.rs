@@ -1,8 +1,10 @@
 //! Who asks for something and why, when a run begins, and how long a command stays with one. Apart, so that all commands that ask
 //! something of runs take it alike.
 
+use super::error::refused;
 use crate::clock::{Clock, SystemClock};
 use crate::coordinator::{Coordinator, REST_AFTER};
+use amends_domain::decide::WHO_LEN_MAX;
 use amends_domain::event::Author;
 use amends_domain::explain::{Awaited, awaited};
 use amends_domain::run::Run;
@@ -95,4 +97,13 @@ pub(super) struct Driving {
     pub(super) follow: bool,
     #[command(flatten)]
     pub(super) patience: Patience,
+}
+
+/// The same, if it can be noted.
+pub(super) fn named(by: Option<&str>) -> anyhow::Result<String> {
+    let by = who(by);
+    if (1..=WHO_LEN_MAX).contains(&by.len()) {
+        return Ok(by);
+    }
+    Err(refused("who_length", format!("the name of whoever says it has {} bytes: 1 to {WHO_LEN_MAX} are allowed", by.len())))
 }

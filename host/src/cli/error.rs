@@ -3,10 +3,11 @@
 
 use super::output::{Exit, Format, plain, remark};
 use crate::compose::OpenError;
-use crate::coordinator::{CorrectError, DemandError, DriveError, GrantRefused, InstallError, StartError};
+use crate::coordinator::{CorrectError, DemandError, DriveError, GrantRefused, InstallError, SecretRefused, StartError};
 use crate::sandbox::{HostError, Refusal, SandboxError};
 use crate::store::StoreError;
 use crate::store::writer::WriterError;
+use crate::vault::VaultError;
 use amends_domain::definition::Mistakes;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -102,6 +103,8 @@ fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Exit)> {
         .or_else(|| error.downcast_ref().map(of_demand))
         .or_else(|| error.downcast_ref().map(of_correct))
         .or_else(|| error.downcast_ref().map(of_grant))
+        .or_else(|| error.downcast_ref().map(of_secret))
+        .or_else(|| error.downcast_ref().map(of_vault))
         .or_else(|| error.downcast_ref().map(of_drive))
         .or_else(|| error.downcast_ref().map(of_open))
         .or_else(|| error.downcast_ref().map(of_store))
@@ -125,6 +128,27 @@ fn of_grant(error: &GrantRefused) -> (&'static str, Exit) {
     match error {
         GrantRefused::TooMany { .. } => ("grants_too_many", Exit::Refused),
         GrantRefused::Host(error) => of_drive(error),
+    }
+}
+
+fn of_secret(error: &SecretRefused) -> (&'static str, Exit) {
+    match error {
+        SecretRefused::TooMany => ("secrets_too_many", Exit::Refused),
+        SecretRefused::Length(_) => ("secret_length", Exit::Refused),
+        SecretRefused::NotPlain => ("secret_not_plain", Exit::Refused),
+        SecretRefused::Unknown(_) => ("unknown_secret", Exit::Refused),
+        SecretRefused::Vault(error) => of_vault(error),
+        SecretRefused::Host(error) => of_drive(error),
+    }
+}
+
+fn of_vault(error: &VaultError) -> (&'static str, Exit) {
+    match error {
+        VaultError::NoKey => ("master_key_missing", Exit::Usage),
+        VaultError::KeyFile { .. } => ("master_key_not_readable", Exit::Usage),
+        VaultError::NotAKey => ("master_key_malformed", Exit::Usage),
+        VaultError::OtherKey(_) => ("secret_of_other_key", Exit::NotSucceeded),
+        VaultError::Altered(_) => ("secret_altered", Exit::NotSucceeded),
     }
 }
 
@@ -164,6 +188,7 @@ fn of_drive(error: &DriveError) -> (&'static str, Exit) {
         DriveError::Shared(error) => return of_drive(error),
         DriveError::Owed(HostError::State(_)) => "state_not_readable",
         DriveError::Owed(HostError::Effect(_)) => "effect_not_noted",
+        DriveError::Vault(error) => return of_vault(error),
         DriveError::Waits(_) => "run_waits",
         DriveError::Misfit(_) | DriveError::NotAJournal(_) => "journal_not_readable",
         DriveError::NoDefinition(_) | DriveError::Definition { .. } => "definition_not_readable",
@@ -179,6 +204,7 @@ fn of_open(error: &OpenError) -> (&'static str, Exit) {
         OpenError::NoData(_) => ("no_data_directory", Exit::Usage),
         OpenError::Store(error) => of_store(error),
         OpenError::Sandbox(error) => of_sandbox(error),
+        OpenError::Vault(error) => of_vault(error),
         OpenError::Runtime(_) => ("host_failed", Exit::NotSucceeded),
     }
 }

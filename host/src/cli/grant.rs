@@ -1,12 +1,11 @@
 //! `amends plugin grant|grants|revoke`: where a plugin may send requests. Apart from the other verbs of plugins, which look at components.
 
 use super::argument::{Data, Tenant};
-use super::asking::who;
+use super::asking::named;
 use super::error::refused;
 use super::hosted::on;
 use super::output::{Exit, Format, plain, remark, say, say_json};
 use crate::compose::{Host, Reader};
-use amends_domain::decide::WHO_LEN_MAX;
 use amends_domain::event::{HostGrant, Reach, Transport};
 use amends_domain::id::PluginName;
 use clap::Args;
@@ -129,14 +128,6 @@ pub(super) fn revoke(revoke: &Revoke, format: Format) -> anyhow::Result<Exit> {
         }
         Ok(Exit::Done)
     })
-}
-
-fn named(by: Option<&str>) -> anyhow::Result<String> {
-    let by = who(by);
-    if (1..=WHO_LEN_MAX).contains(&by.len()) {
-        return Ok(by);
-    }
-    Err(refused("who_length", format!("the name of whoever says it has {} bytes: 1 to {WHO_LEN_MAX} are allowed", by.len())))
 }
 
 fn line(grant: &HostGrant) -> String {

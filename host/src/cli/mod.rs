@@ -21,6 +21,7 @@ mod plugin;
 mod resume;
 mod run;
 mod saga;
+mod secret;
 mod standing;
 mod state;
 mod tally;
@@ -68,6 +69,8 @@ enum Command {
     #[command(subcommand)]
     Saga(saga::Saga),
     #[command(subcommand)]
+    Secret(secret::Secret),
+    #[command(subcommand)]
     State(state::State),
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -93,6 +96,7 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Tenant(tenant) => tenant::run(tenant, format),
         Command::Plugin(plugin) => plugin::run(plugin, format),
         Command::Saga(saga) => saga::run(saga, format),
+        Command::Secret(secret) => secret::run(secret, format),
         Command::State(state) => state::run(state, format),
         Command::Audit(audit) => audit::run(audit, format),
         Command::CompileChild(child) => compile_child::run(child),

@@ -106,6 +106,7 @@ impl Attempts {
             };
             // Those of now and not of the start of the run: what was revoked must not be reached any more.
             call.grants = lane.grants(&plugin)?;
+            call.secrets = lane.secrets_of(parts.vault.as_ref(), &plugin)?;
             let reply = Arc::clone(&guest).invoke(call).await;
             Ok(Attempted { start, guest, reply, conflicts, turn })
         }));

@@ -3,6 +3,7 @@
 use crate::sandbox::{HostError, Refusal};
 use crate::store::StoreError;
 use crate::store::writer::WriterError;
+use crate::vault::VaultError;
 use amends_domain::digest::Digest;
 use amends_domain::id::{PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::PAYLOAD_LEN_MAX;
@@ -49,6 +50,9 @@ pub enum DriveError {
         /// Why.
         refusal: Refusal,
     },
+    /// A secret that a plugin was granted cannot be opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The run has nothing to do for long, or until somebody demands something of it.
     #[error("{0} waits")]
     Waits(RunId),

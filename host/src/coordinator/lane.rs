@@ -2,20 +2,22 @@
 //! the next before it is stored; both, and the places in the queue, are guarded by one lock that is held for microseconds.
 
 use super::error::{DriveError, StartError};
+use super::secrets::{SecretGrants, granted};
 use super::state::State;
-use crate::sandbox::{StateAccess, StateError, StateValue};
+use crate::sandbox::{Secrets, StateAccess, StateError, StateValue};
 use crate::store::writer::{Append, Position, What, Writer};
 use crate::store::{SagaRow, Store, StoreError};
+use crate::vault::Vault;
 use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, Event, HostGrant, Resolvers, TenantEntry, TenantEvent, Write};
-use amends_domain::id::{Lane as LaneId, PluginName, RunId, SagaName, TenantId};
+use amends_domain::id::{Lane as LaneId, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
 use amends_domain::time::Timestamp;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as Turns;
 
@@ -69,6 +71,15 @@ struct Newest {
     resolvers: Option<Resolvers>,
     /// Of the plugins that were asked for. In the order of the places.
     grants: HashMap<PluginName, Arc<[HostGrant]>>,
+    /// Once they were asked for.
+    secrets: Option<SecretsOfTenant>,
+}
+
+/// What is sealed, and who may use it.
+#[derive(Debug)]
+struct SecretsOfTenant {
+    sealed: BTreeMap<SecretName, Bytes>,
+    grants: SecretGrants,
 }
 
 /// A run that was started with a key.
@@ -79,6 +90,9 @@ struct Start {
     input: Digest,
     position: Position,
 }
+
+/// Facts about secrets, and what is sealed.
+pub(super) type SecretChange = (Vec<TenantEvent>, Vec<(Digest, Bytes)>);
 
 /// What starting a run gave.
 pub(super) enum NewRun {
@@ -123,6 +137,7 @@ impl Lane {
             starts: HashMap::new(),
             resolvers: None,
             grants: HashMap::new(),
+            secrets: None,
         };
         Self { tenant, store, writer, newest: Mutex::new(newest), turns: Arc::default() }
     }
@@ -289,6 +304,51 @@ impl Lane {
         let Some((grants, event)) = change(&before)? else { return Ok(None) };
         newest.grants.insert(plugin.clone(), grants.into());
         Ok(Some(self.append_tenant(event, at, Vec::new())))
+    }
+
+    /// What a plugin may use of the tenant's secrets as of now, opened.
+    pub(super) fn secrets_of(&self, vault: Option<&Vault>, plugin: &PluginName) -> Result<Secrets, DriveError> {
+        self.see_secrets(|sealed, grants| granted(vault, &self.tenant, plugin, sealed, grants))?.map_err(DriveError::Vault)
+    }
+
+    /// Looks at the secrets as of now, durable or not.
+    pub(super) fn see_secrets<T>(
+        &self,
+        look: impl FnOnce(&BTreeMap<SecretName, Bytes>, &SecretGrants) -> T,
+    ) -> Result<T, StoreError> {
+        let mut newest = self.newest();
+        let secrets = self.secrets_in(&mut newest)?;
+        Ok(look(&secrets.sealed, &secrets.grants))
+    }
+
+    fn secrets_in<'n>(&self, newest: &'n mut Newest) -> Result<&'n mut SecretsOfTenant, StoreError> {
+        if newest.secrets.is_none() {
+            let mut sealed = BTreeMap::new();
+            for (name, digest) in self.store.secrets(&self.tenant)? {
+                let missing =
+                    || StoreError::Damaged { place: format!("secrets {} {name}", self.tenant), what: "it is missing".into() };
+                let bytes = self.store.component(digest)?.ok_or_else(missing)?;
+                sealed.insert(name, bytes);
+            }
+            newest.secrets = Some(SecretsOfTenant { sealed, grants: self.store.secret_grants(&self.tenant)? });
+        }
+        Ok(newest.secrets.as_mut().expect("they were asked for above"))
+    }
+
+    /// Changes secrets: `change` changes what is known of them and gives the facts and what is sealed, to be queued together.
+    pub(super) fn change_secrets<E: From<StoreError>>(
+        &self,
+        at: Timestamp,
+        change: impl FnOnce(&mut BTreeMap<SecretName, Bytes>, &mut SecretGrants) -> Result<SecretChange, E>,
+    ) -> Result<Position, E> {
+        let mut newest = self.newest();
+        let secrets = self.secrets_in(&mut newest)?;
+        let (events, components) = change(&mut secrets.sealed, &mut secrets.grants)?;
+        if events.is_empty() {
+            return Ok(Position::default());
+        }
+        let entries = events.into_iter().map(|event| TenantEntry { at, event }).collect();
+        Ok(self.append(What::Tenant { entries, components }))
     }
 
     /// Queues writes that no run made.

@@ -12,6 +12,7 @@ mod guests;
 mod lane;
 mod mailbox;
 mod registry;
+mod secrets;
 mod state;
 
 pub use correct::{CorrectError, Correction};
@@ -21,10 +22,12 @@ pub use error::{DriveError, InstallError, StartError};
 pub use grants::GrantRefused;
 pub use guests::{Guest, Guests};
 pub use registry::Installed;
+pub use secrets::SecretRefused;
 
 use crate::clock::Clock;
 use crate::store::writer::{Position, Writer, WriterError};
 use crate::store::{Store, StoreError};
+use crate::vault::Vault;
 use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, Event, Started};
@@ -69,6 +72,8 @@ struct Parts {
     registry: Registry,
     gate: Gate,
     under_way: UnderWay,
+    /// None: nobody said with which key secrets are sealed.
+    vault: Option<Vault>,
     /// Where guests run: not where requests are answered, so that a looping guest starves nobody.
     guests: Handle,
 }
@@ -137,7 +142,7 @@ impl Coordinator {
         let registry = Registry::new(Arc::clone(&store), Arc::clone(&components));
         let gate = Gate::new(Arc::clone(&writer));
         let under_way = UnderWay::default();
-        let parts = Parts { store, writer, components, clock, lanes, registry, gate, under_way, guests };
+        let parts = Parts { store, writer, components, clock, lanes, registry, gate, under_way, vault: None, guests };
         Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
     }
 

@@ -30,9 +30,39 @@ pub struct Context {
     pub deadline: Timestamp,
 }
 
+/// What stands for a secret, before its name and a closing brace.
+const MARK: &str = "{secret:";
+/// Shorter secrets are not looked for in what guests say.
+const HIDDEN_LEN_MIN: usize = 6;
+
 /// Values by name, only those granted. Does not show them in logs.
 #[derive(Clone, Default)]
 pub struct Secrets(pub Arc<BTreeMap<String, String>>);
+
+impl Secrets {
+    /// `text` with every `{secret:NAME}` replaced; none if a name is not granted.
+    pub(super) fn fill(&self, text: &str) -> Option<String> {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once(MARK) {
+            let (name, after) = behind.split_once('}')?;
+            filled.push_str(before);
+            filled.push_str(self.0.get(name)?);
+            rest = after;
+        }
+        filled.push_str(rest);
+        Some(filled)
+    }
+
+    /// Puts `{secret:NAME}` in the place of every secret in `text`. Short ones are left: they would be found everywhere.
+    pub(super) fn hide(&self, text: &mut String) {
+        for (name, secret) in self.0.iter().filter(|(_, secret)| secret.len() >= HIDDEN_LEN_MIN) {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), &format!("{MARK}{name}}}"));
+            }
+        }
+    }
+}
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,4 +149,29 @@ pub enum HostError {
     /// See [`EffectError`].
     #[error(transparent)]
     Effect(EffectError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_filled_with_what_is_granted_and_secrets_are_hidden_again() {
+        let named = [("token", "s3cret-1"), ("pin", "12")].map(|(name, secret)| (name.to_owned(), secret.to_owned()));
+        let secrets = Secrets(Arc::new(BTreeMap::from(named)));
+        for (text, filled) in [
+            ("Bearer {secret:token}", Some("Bearer s3cret-1")),
+            ("{secret:token}{secret:pin}.", Some("s3cret-112.")),
+            ("nothing", Some("nothing")),
+            ("{secret:other}", None),
+            ("{secret:token", None),
+            ("{secret:}", None),
+            ("{secrets:token}", Some("{secrets:token}")),
+        ] {
+            assert_eq!(secrets.fill(text).as_deref(), filled, "{text}");
+        }
+        let mut said = "s3cret-1 and s3cret-1, 12".to_owned();
+        secrets.hide(&mut said);
+        assert_eq!(said, "{secret:token} and {secret:token}, 12");
+    }
 }

@@ -1,6 +1,7 @@
 //! From what wasmtime gives back to how an attempt ended, in words that a person can act on: the limit and the value found, or the
 //! trap and where it happened. Pure, and apart from running.
 
+use super::access::Secrets;
 use super::bindings::{Failure, Fault};
 use super::limits::{HOSTCALL_LEN_MAX, MemoryLimiter};
 use super::text;
@@ -76,6 +77,29 @@ fn kept(fault: Fault) -> event::Fault {
             event::Fault::new(&code, &message)
         }
         details => event::Fault { details: details.map(Payload::from), ..event::Fault::new(&code, &message) },
+    }
+}
+
+/// The same without secrets in what the guest says of its failure. What it answers is its own: it is not touched.
+pub(super) fn hiding(secrets: &Secrets, ending: Ending) -> Ending {
+    match ending {
+        Ending::Ok { .. } => ending,
+        Ending::Failed { failure, mut fault, retry_after } => {
+            secrets.hide(&mut fault.code);
+            secrets.hide(&mut fault.message);
+            let details = fault.details.take().map(|details| match String::from_utf8(details.0.to_vec()) {
+                Ok(mut text) => {
+                    secrets.hide(&mut text);
+                    Payload::from(text.into_bytes())
+                }
+                Err(_) => details,
+            });
+            Ending::Failed { failure, fault: event::Fault { details, ..fault }, retry_after }
+        }
+        Ending::Halted { halt, mut message } => {
+            secrets.hide(&mut message);
+            Ending::Halted { halt, message }
+        }
     }
 }
 

@@ -41,11 +41,11 @@ pub(super) async fn run(engine: &Engine, client: &Arc<Client>, component: &Compo
         context,
         direction,
         effects,
+        outbound: Outbound::new(outbound, access, secrets.clone()),
         secrets,
         memory: MemoryLimiter::new(limits.memory),
         log: LogBuffer::default(),
         state: StateBuffer::new(state, access),
-        outbound: Outbound::new(outbound, access),
         wasi: None,
         retry_after: None,
     };
@@ -212,13 +212,13 @@ async fn conclude(store: Store<Attempt>, timed: Timed<Option<Answered>>, limits:
         // And its connections.
         wasi.close().await;
     }
-    let ending = ending::ending(end, &attempt.memory, attempt.retry_after, limits);
+    let ending = ending::hiding(&attempt.secrets, ending::ending(end, &attempt.memory, attempt.retry_after, limits));
     let (reads, writes, state_error) = attempt.state.finish();
     Reply {
         writes: if matches!(ending, Ending::Ok { .. }) { writes } else { Vec::new() },
         ending,
         spent: Spent { fuel, micros: u64::try_from(timed.took.as_micros()).unwrap_or(u64::MAX), conflicts: 0 },
-        log: attempt.log.finish(),
+        log: attempt.log.finish(&attempt.secrets),
         reads,
         host_error: state_error.map(HostError::State).or(attempt.outbound.finish().map(HostError::Effect)),
     }

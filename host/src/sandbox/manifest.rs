@@ -88,7 +88,7 @@ fn nobody() -> Attempt {
         memory: MemoryLimiter::new(LIMITS.memory),
         log: LogBuffer::default(),
         state: StateBuffer::new(Arc::new(Nobody), Access::ReadOnly),
-        outbound: Outbound::new(Arc::new(Nobody), Access::ReadOnly),
+        outbound: Outbound::new(Arc::new(Nobody), Access::ReadOnly, Secrets::default()),
         wasi: None,
         retry_after: None,
     }

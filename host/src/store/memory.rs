@@ -1,11 +1,11 @@
 //! The store in memory: maps that are obviously right. For tests, and as the model that the file is compared with.
 
-use super::rows::{OpenChange, TenantRows, derive, head_behind, part_of_journal};
+use super::rows::{OpenChange, SecretUse, TenantRows, derive, head_behind, part_of_journal};
 use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers};
-use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
+use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
 use amends_domain::time::Timestamp;
@@ -67,6 +67,8 @@ struct Tenant {
     definitions: BTreeMap<Digest, Payload>,
     plugins: BTreeMap<PluginName, Digest>,
     grants: BTreeMap<(PluginName, String), HostGrant>,
+    secrets: BTreeMap<SecretName, Digest>,
+    secret_grants: BTreeSet<(SecretName, PluginName)>,
 }
 
 impl MemoryStore {
@@ -231,6 +233,14 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn secrets(&self, tenant: &TenantId) -> Result<Vec<(SecretName, Digest)>, StoreError> {
+        Ok(self.of_tenant(tenant, |rows| rows.secrets.iter().map(|(name, sealed)| (name.clone(), *sealed)).collect()))
+    }
+
+    fn secret_grants(&self, tenant: &TenantId) -> Result<Vec<(SecretName, PluginName)>, StoreError> {
+        Ok(self.of_tenant(tenant, |rows| rows.secret_grants.iter().cloned().collect()))
+    }
+
     fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
         Ok(self.of_tenant(tenant, |rows| rows.plugins.get(plugin).copied()))
     }
@@ -251,11 +261,12 @@ impl Tables {
             let chain = self.tenants.entry(lane.tenant.clone()).or_default().lanes.entry(lane.lane).or_default();
             chain.extend(lane.records.iter().map(|(sealed, _)| sealed.clone()));
         }
-        for (tenant, rows) in derive(commit) {
-            self.tenants.entry(tenant.clone()).or_default().apply(&rows);
-        }
         for (digest, bytes) in &commit.components {
             self.components.entry(*digest).or_insert_with(|| bytes.clone());
+        }
+        for (tenant, rows) in derive(commit) {
+            self.tenants.entry(tenant.clone()).or_default().apply(&rows);
+            rows.destroyed.iter().for_each(|sealed| drop(self.components.remove(sealed)));
         }
         Ok(())
     }
@@ -297,6 +308,19 @@ impl Tenant {
         self.sagas.extend(rows.sagas.iter().map(|(saga, version, definition)| (((*saga).clone(), *version), *definition)));
         self.definitions.extend(rows.definitions.iter().map(|(digest, document)| (*digest, (*document).clone())));
         self.plugins.extend(rows.plugins.iter().map(|(plugin, component)| ((*plugin).clone(), *component)));
+        for (name, sealed) in &rows.secrets {
+            match sealed {
+                Some(sealed) => self.secrets.insert((*name).clone(), *sealed),
+                None => self.secrets.remove(*name),
+            };
+        }
+        for ((secret, plugin), usage) in &rows.secret_grants {
+            let grant = ((*secret).clone(), (*plugin).clone());
+            match usage {
+                SecretUse::Granted => self.secret_grants.insert(grant),
+                SecretUse::Withdrawn => self.secret_grants.remove(&grant),
+            };
+        }
         for ((plugin, place), grant) in &rows.grants {
             let key = ((*plugin).clone(), place.clone());
             match grant {

@@ -13,7 +13,7 @@ pub use verify::{VERIFY_TAIL_LEN, verify_tail};
 use amends_domain::audit::{Body, Head, Sealed};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers};
-use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
+use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
 use amends_domain::time::Timestamp;
@@ -88,10 +88,16 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Where a plugin may send requests, in the order of the places.
     fn grants(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Vec<HostGrant>, StoreError>;
 
+    /// The secrets of a tenant in the order of their names, and the digest of what is sealed of each: that is found as a component is.
+    fn secrets(&self, tenant: &TenantId) -> Result<Vec<(SecretName, Digest)>, StoreError>;
+
+    /// Which plugin may use which secret, in the order of the secrets' names.
+    fn secret_grants(&self, tenant: &TenantId) -> Result<Vec<(SecretName, PluginName)>, StoreError>;
+
     /// The component that a plugin's name means now.
     fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError>;
 
-    /// The bytes of a component. Components are shared between tenants: who may ask for which is decided by whoever pinned it.
+    /// The bytes of a component, or of what is sealed of a secret. Components are shared between tenants: who may ask for which is decided by whoever pinned it.
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
 }
 
@@ -100,7 +106,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 pub struct Commit {
     /// The part of each lane, each lane once.
     pub lanes: Vec<LaneCommit>,
-    /// Components that are not stored yet, named by the digest of their bytes.
+    /// Components that are not stored yet, and what is sealed of secrets, named by the digest of their bytes.
     pub components: Vec<(Digest, Bytes)>,
 }
 

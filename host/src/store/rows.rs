@@ -4,7 +4,7 @@ use super::{Commit, LaneCommit, StoreError};
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, Event, HostGrant, Resolvers, TenantEntry, TenantEvent, Write};
-use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
+use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::{RunHead, RunStatus};
 use amends_domain::time::Timestamp;
@@ -29,8 +29,23 @@ pub(super) struct TenantRows<'a> {
     pub(super) plugins: BTreeMap<&'a PluginName, Digest>,
     /// Grants of plugins by their places; none: it was revoked.
     pub(super) grants: BTreeMap<(&'a PluginName, String), Option<&'a HostGrant>>,
+    /// What is sealed of each secret; none: it was removed.
+    pub(super) secrets: BTreeMap<&'a SecretName, Option<Digest>>,
+    /// Who may use which secret from now on, or not.
+    pub(super) secret_grants: BTreeMap<(&'a SecretName, &'a PluginName), SecretUse>,
+    /// What was sealed and is destroyed.
+    pub(super) destroyed: Vec<Digest>,
     /// How many people settle a dead letter from now on.
     pub(super) resolvers: Option<Resolvers>,
+}
+
+/// Whether a plugin may use a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecretUse {
+    /// It may.
+    Granted,
+    /// It may not.
+    Withdrawn,
 }
 
 /// What a commit means for the rows of one run.
@@ -176,6 +191,20 @@ impl<'a> TenantRows<'a> {
             }
             TenantEvent::HostRevoked { plugin, place, .. } => {
                 self.grants.insert((plugin, place.clone()), None);
+            }
+            TenantEvent::SecretSet { secret, sealed, replaces, .. } => {
+                self.secrets.insert(secret, Some(*sealed));
+                self.destroyed.extend(*replaces);
+            }
+            TenantEvent::SecretRemoved { secret, sealed, .. } => {
+                self.secrets.insert(secret, None);
+                self.destroyed.push(*sealed);
+            }
+            TenantEvent::SecretGranted { secret, plugin, .. } => {
+                self.secret_grants.insert((secret, plugin), SecretUse::Granted);
+            }
+            TenantEvent::SecretWithdrawn { secret, plugin, .. } => {
+                self.secret_grants.insert((secret, plugin), SecretUse::Withdrawn);
             }
         }
     }

@@ -170,7 +170,11 @@ impl States {
             | TenantEvent::PluginInstalled { .. }
             | TenantEvent::ResolversSet { .. }
             | TenantEvent::HostGranted { .. }
-            | TenantEvent::HostRevoked { .. } => Ok(()),
+            | TenantEvent::HostRevoked { .. }
+            | TenantEvent::SecretSet { .. }
+            | TenantEvent::SecretRemoved { .. }
+            | TenantEvent::SecretGranted { .. }
+            | TenantEvent::SecretWithdrawn { .. } => Ok(()),
         }
     }
 }

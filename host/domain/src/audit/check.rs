@@ -192,7 +192,11 @@ impl Checker {
                 TenantEvent::PluginInstalled { .. }
                 | TenantEvent::ResolversSet { .. }
                 | TenantEvent::HostGranted { .. }
-                | TenantEvent::HostRevoked { .. } => {}
+                | TenantEvent::HostRevoked { .. }
+                | TenantEvent::SecretSet { .. }
+                | TenantEvent::SecretRemoved { .. }
+                | TenantEvent::SecretGranted { .. }
+                | TenantEvent::SecretWithdrawn { .. } => {}
             }
         }
         Ok(())

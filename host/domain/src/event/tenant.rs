@@ -2,7 +2,7 @@
 
 use super::{HostGrant, Write};
 use crate::digest::Digest;
-use crate::id::{PluginName, SagaName};
+use crate::id::{PluginName, SagaName, SecretName};
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,44 @@ pub enum TenantEvent {
         plugin: PluginName,
         /// `HOST` or `HOST:PORT`, as in the grant.
         place: String,
+        /// Who says so.
+        by: String,
+    },
+    /// A secret has this value from now on. What it is stands sealed beside the records, so that it can be destroyed.
+    SecretSet {
+        /// Its name.
+        secret: SecretName,
+        /// The digest of what is sealed.
+        sealed: Digest,
+        /// What was sealed before, which is destroyed.
+        replaces: Option<Digest>,
+        /// Who says so.
+        by: String,
+    },
+    /// There is no such secret any more.
+    SecretRemoved {
+        /// Its name.
+        secret: SecretName,
+        /// What was sealed, which is destroyed.
+        sealed: Digest,
+        /// Who says so.
+        by: String,
+    },
+    /// A plugin may use a secret.
+    SecretGranted {
+        /// Its name.
+        secret: SecretName,
+        /// Which plugin.
+        plugin: PluginName,
+        /// Who says so.
+        by: String,
+    },
+    /// A plugin may no longer use a secret.
+    SecretWithdrawn {
+        /// Its name.
+        secret: SecretName,
+        /// Which plugin.
+        plugin: PluginName,
         /// Who says so.
         by: String,
     },

@@ -90,6 +90,18 @@ fn granted(place: &str, transport: Transport, reach: Reach) -> TenantEvent {
     TenantEvent::HostGranted { plugin: "orders".parse().expect("a name"), grant, by: "ada".into() }
 }
 
+fn secret_facts() -> Vec<TenantEvent> {
+    let secret = || "token".parse().expect("a name");
+    let (plugin, by) = (|| "orders".parse().expect("a name"), || "ada".into());
+    let sealed = Digest::of(b"sealed");
+    vec![
+        TenantEvent::SecretSet { secret: secret(), sealed, replaces: None, by: by() },
+        TenantEvent::SecretGranted { secret: secret(), plugin: plugin(), by: by() },
+        TenantEvent::SecretWithdrawn { secret: secret(), plugin: plugin(), by: by() },
+        TenantEvent::SecretRemoved { secret: secret(), sealed, by: by() },
+    ]
+}
+
 /// What is the tenant's own: in each list what is in one record. The first two come before every run.
 fn own_facts() -> Vec<Vec<TenantEvent>> {
     let plugin = "orders".parse().expect("a name");
@@ -110,6 +122,7 @@ fn own_facts() -> Vec<Vec<TenantEvent>> {
             place: "*.example.com".into(),
             by: "ada".into(),
         }],
+        secret_facts(),
     ]
 }
 
@@ -163,7 +176,11 @@ fn number_writes(lanes: &mut [LaneBodies]) {
                     | TenantEvent::PluginInstalled { .. }
                     | TenantEvent::ResolversSet { .. }
                     | TenantEvent::HostGranted { .. }
-                    | TenantEvent::HostRevoked { .. } => None,
+                    | TenantEvent::HostRevoked { .. }
+                    | TenantEvent::SecretSet { .. }
+                    | TenantEvent::SecretRemoved { .. }
+                    | TenantEvent::SecretGranted { .. }
+                    | TenantEvent::SecretWithdrawn { .. } => None,
                 });
                 written.flatten().collect()
             }

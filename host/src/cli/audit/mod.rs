@@ -138,7 +138,7 @@ impl Broken {
 fn of_store<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a StoreError> {
     cause.downcast_ref().or_else(|| match cause.downcast_ref()? {
         OpenError::Store(error) => Some(error),
-        OpenError::NoData(_) | OpenError::Sandbox(_) | OpenError::Runtime(_) => None,
+        OpenError::NoData(_) | OpenError::Sandbox(_) | OpenError::Vault(_) | OpenError::Runtime(_) => None,
     })
 }
 

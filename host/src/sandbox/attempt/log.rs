@@ -1,5 +1,6 @@
 //! The log of an attempt. It is stored with the attempt's end, so it is bounded; what is over the bound is counted.
 
+use crate::sandbox::access::Secrets;
 use crate::sandbox::bindings::Level;
 use crate::sandbox::text;
 use amends_domain::event::{LogLevel, LogLine};
@@ -56,7 +57,8 @@ impl LogBuffer {
     }
 
     /// The lines, and one more that says how many were dropped, if any were.
-    pub(in crate::sandbox) fn finish(self) -> Vec<LogLine> {
+    /// Secrets in them are hidden.
+    pub(in crate::sandbox) fn finish(self, secrets: &Secrets) -> Vec<LogLine> {
         let mut lines = self.lines();
         for output in [Output::Standard, Output::Error] {
             if !lines.printed(output).is_empty() {
@@ -68,7 +70,11 @@ impl LogBuffer {
             let message = format!("{dropped} lines dropped: an attempt may log {LINES_MAX} lines and {LOG_LEN_MAX} bytes");
             lines.kept.push(LogLine { level: LogLevel::Warn, message });
         }
-        std::mem::take(&mut lines.kept)
+        let mut lines = std::mem::take(&mut lines.kept);
+        for line in &mut lines {
+            secrets.hide(&mut line.message);
+        }
+        lines
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
@@ -137,7 +143,7 @@ mod tests {
     fn logged(lines: usize, len: usize) -> Vec<LogLine> {
         let log = LogBuffer::default();
         (0..lines).for_each(|_| log.write(Level::Info, &"x".repeat(len)));
-        log.finish()
+        log.finish(&Secrets::default())
     }
 
     #[test]
@@ -164,7 +170,7 @@ mod tests {
             for (output, text) in parts {
                 log.print(*output, text.as_bytes());
             }
-            log.finish().into_iter().map(|line| (line.level, line.message)).collect::<Vec<_>>()
+            log.finish(&Secrets::default()).into_iter().map(|line| (line.level, line.message)).collect::<Vec<_>>()
         };
         let (out, error) = (Output::Standard, Output::Error);
         let info = |text: &str| (LogLevel::Info, text.to_owned());

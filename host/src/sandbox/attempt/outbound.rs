@@ -1,7 +1,7 @@
 //! The way out of one attempt: every request passes here, whatever import sends it. It is looked at, its intent is noted, and only then
 //! may it leave.
 
-use crate::sandbox::access::{Access, Answer, EffectAccess, EffectError, Intent};
+use crate::sandbox::access::{Access, Answer, EffectAccess, EffectError, Intent, Secrets};
 use amends_domain::payload::Payload;
 use amends_domain::run::is_safe;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,6 +40,7 @@ pub(in crate::sandbox) struct Outbound(Arc<Way>);
 struct Way {
     handle: Arc<dyn EffectAccess>,
     access: Access,
+    secrets: Secrets,
     requests: AtomicU32,
     error: Mutex<Option<EffectError>>,
 }
@@ -53,8 +54,8 @@ pub(in crate::sandbox) struct Ticket {
 
 impl Outbound {
     /// Nothing sent.
-    pub(in crate::sandbox) fn new(handle: Arc<dyn EffectAccess>, access: Access) -> Self {
-        Self(Arc::new(Way { handle, access, requests: AtomicU32::new(0), error: Mutex::default() }))
+    pub(in crate::sandbox) fn new(handle: Arc<dyn EffectAccess>, access: Access, secrets: Secrets) -> Self {
+        Self(Arc::new(Way { handle, access, secrets, requests: AtomicU32::new(0), error: Mutex::default() }))
     }
 
     /// Whether a request may leave.
@@ -102,14 +103,25 @@ impl Ticket {
 
     /// Notes the intent and gives its number in the journal. When this is ready it is durable.
     pub(in crate::sandbox) async fn intend(&self) -> Result<u32, RequestTrap> {
-        let noted = self.outbound.0.handle.intend(self.intent.clone()).await;
+        let Intent { method, mut target } = self.intent.clone();
+        self.outbound.0.secrets.hide(&mut target);
+        let noted = self.outbound.0.handle.intend(Intent { method, target }).await;
         noted.map_err(|error| self.outbound.host_failed(error))
     }
 
     /// Notes an answer, before the guest hears of it.
     pub(in crate::sandbox) async fn answered(&self, call: u32, status: u16, response: Option<Payload>) -> Result<(), RequestTrap> {
+        let response = response.map(|response| self.hidden(response));
         let noted = self.outbound.0.handle.answered(Answer { call, status, response }).await;
         noted.map_err(|error| self.outbound.host_failed(error))
+    }
+
+    /// Services say back what they were told. What is no text is kept as it is.
+    fn hidden(&self, response: Payload) -> Payload {
+        let Ok(text) = std::str::from_utf8(&response.0) else { return response };
+        let mut text = text.to_owned();
+        self.outbound.0.secrets.hide(&mut text);
+        Payload::from(text.into_bytes())
     }
 }
 
@@ -177,7 +189,7 @@ mod tests {
             ("POST", "/ä", Some("a target is")),
         ] {
             let notes = Arc::new(Notes::default());
-            let outbound = Outbound::new(Arc::clone(&notes) as Arc<dyn EffectAccess>, Access::ReadWrite);
+            let outbound = Outbound::new(Arc::clone(&notes) as Arc<dyn EffectAccess>, Access::ReadWrite, Secrets::default());
             let told = intend(&outbound, method, target);
             match said {
                 None => assert_eq!(told, Ok(1), "{method:?} {target:?}"),
@@ -189,7 +201,7 @@ mod tests {
 
     #[test]
     fn requests_are_bounded_by_number() {
-        let outbound = Outbound::new(Arc::new(Notes::default()), Access::ReadWrite);
+        let outbound = Outbound::new(Arc::new(Notes::default()), Access::ReadWrite, Secrets::default());
         assert!((1..=256).all(|call| intend(&outbound, "GET", "/") == Ok(call)));
         let over = intend(&outbound, "GET", "/").expect_err("one too many").to_string();
         assert_eq!(over, "request: 257 requests in one attempt, the limit is 256");
@@ -210,7 +222,7 @@ mod tests {
                 ("CONNECT", false),
                 ("PURGE", false),
             ] {
-                let outbound = Outbound::new(Arc::new(Notes::default()), access);
+                let outbound = Outbound::new(Arc::new(Notes::default()), access, Secrets::default());
                 let told = intend(&outbound, method, "/").is_ok();
                 assert_eq!(told, allowed || safe, "{access:?} {method}");
             }
@@ -219,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_request_has_its_place_among_all_that_were_asked_for() {
-        let outbound = Outbound::new(Arc::new(Notes::default()), Access::ReadOnly);
+        let outbound = Outbound::new(Arc::new(Notes::default()), Access::ReadOnly, Secrets::default());
         let ticket = |method: &str| outbound.admit(Intent { method: method.to_owned(), target: "/".to_owned() });
         assert_eq!(ticket("GET").map(|ticket| ticket.place()).ok(), Some(1));
         assert!(ticket("POST").is_err(), "it may only read");

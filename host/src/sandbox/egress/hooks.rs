@@ -5,7 +5,7 @@ use super::body::Shown;
 use super::client::Client;
 use super::exchange::Exchange;
 use super::limits::{CHUNK_LEN_MAX, HEADERS_LEN_MAX, HEADERS_MAX, IN_FLIGHT_MAX};
-use crate::sandbox::access::Intent;
+use crate::sandbox::access::{Intent, Secrets};
 use crate::sandbox::attempt::Attempt;
 use crate::sandbox::attempt::log::LogBuffer;
 use crate::sandbox::attempt::outbound::{Outbound, RequestTrap};
@@ -35,6 +35,7 @@ pub(in crate::sandbox) struct Egress {
     outbound: Outbound,
     idempotency_key: Arc<str>,
     log: LogBuffer,
+    secrets: Secrets,
     until: Instant,
     in_flight: Arc<Semaphore>,
 }
@@ -52,6 +53,8 @@ enum Refused {
     Over { what: &'static str, found: usize, limit: usize },
     #[error("the scheme is neither http nor https")]
     Scheme,
+    #[error("a header names a secret that is not granted to this plugin: amends secret grant")]
+    Secret,
 }
 
 type Sending = Box<dyn Future<Output = Result<Answer, Error>> + Send>;
@@ -66,6 +69,7 @@ impl Egress {
             outbound: attempt.outbound.clone(),
             idempotency_key: Arc::clone(&attempt.context.idempotency_key),
             log: attempt.log.clone(),
+            secrets: attempt.secrets.clone(),
             until: Instant::now() + limits.timeout.to_std().min(ATTEMPT_MAX),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX as usize)),
         }
@@ -84,6 +88,7 @@ impl Egress {
         let ticket = self.outbound.admit(Intent { method: method.clone(), target: request.uri().to_string() })?;
         let to = destination(request.uri())?;
         let grant = grant_for(&self.grants, &method, &to)?.clone();
+        put_secrets(request.headers_mut(), &self.secrets)?;
         check_headers(request.headers())?;
         let held = Arc::clone(&self.in_flight).try_acquire_owned();
         let limit = IN_FLIGHT_MAX as usize;
@@ -148,6 +153,19 @@ fn destination(uri: &Uri) -> Result<Destination, Refused> {
     Ok(Destination::read(scheme, uri.authority().map_or("", uri::Authority::as_str))?)
 }
 
+/// Puts secrets where headers name them. They are marked, so that nothing on the way out shows them.
+fn put_secrets(headers: &mut HeaderMap, secrets: &Secrets) -> Result<(), Refused> {
+    for value in headers.values_mut() {
+        let Some(text) = value.to_str().ok().filter(|text| text.contains('{')) else { continue };
+        let filled = secrets.fill(text).ok_or(Refused::Secret)?;
+        // A secret has no control characters: it was looked at when it was set.
+        let mut filled = HeaderValue::from_bytes(filled.as_bytes()).map_err(|_| Refused::Secret)?;
+        filled.set_sensitive(true);
+        *value = filled;
+    }
+    Ok(())
+}
+
 fn check_headers(headers: &HeaderMap) -> Result<(), Refused> {
     within("headers", headers.len(), HEADERS_MAX)?;
     let len = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -162,7 +180,7 @@ impl Refused {
     /// The code that the guest is told.
     fn told(&self) -> Error {
         match self {
-            Self::Outbound(_) | Self::Denied(_) => Error::HttpRequestDenied,
+            Self::Outbound(_) | Self::Denied(_) | Self::Secret => Error::HttpRequestDenied,
             Self::Host(_) | Self::Scheme => Error::HttpRequestUriInvalid,
             Self::Over { what: "requests on their way", .. } => Error::ConnectionLimitReached,
             Self::Over { .. } => Error::HttpRequestHeaderSectionSize(None),

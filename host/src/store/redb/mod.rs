@@ -11,7 +11,7 @@ use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend,
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers};
-use amends_domain::id::{Lane, PluginName, RunId, SagaName, TenantId};
+use amends_domain::id::{Lane, NameError, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
 use bytes::Bytes;
@@ -21,12 +21,15 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tables::{
-    COMPONENTS, DEAD_LETTERS, DEFINITIONS, Ending, GRANTS, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RESOLVERS, RUNS, SAGAS, STATE,
-    decode,
+    COMPONENTS, DEAD_LETTERS, DEFINITIONS, Ending, GRANTS, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RESOLVERS, RUNS, SAGAS,
+    SECRET_GRANTS, SECRETS, STATE, decode,
 };
 
 /// The name of the data file in its directory.
 const FILE_NAME: &str = "amends.redb";
+
+/// Behind every name and every place that is granted: they are visible ASCII.
+const NAMES_END: &str = "\u{7f}";
 
 /// Memory for pages of the file: 256 MiB. More only helps where the open runs and the state are larger than that.
 const CACHE_LEN_MAX: usize = 256 * 1024 * 1024;
@@ -287,13 +290,43 @@ impl Store for RedbStore {
         let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
         let table = snapshot.table(GRANTS)?;
         let name = plugin.as_str();
-        // Places are visible ASCII.
-        let found = table.range((no, name, "")..=(no, name, "\u{7f}"))?;
+        let found = table.range((no, name, "")..=(no, name, NAMES_END))?;
         found
             .map(|found| {
                 let (key, row) = found?;
                 let row: tables::GrantRow = decode(row.value(), || format!("grants {tenant} {plugin} {}", key.value().2))?;
                 Ok(row.0)
+            })
+            .collect()
+    }
+
+    fn secrets(&self, tenant: &TenantId) -> Result<Vec<(SecretName, Digest)>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let table = snapshot.table(SECRETS)?;
+        let found = table.range((no, "")..=(no, NAMES_END))?;
+        found
+            .map(|found| {
+                let (key, row) = found?;
+                let name = key.value().1;
+                let place = || format!("secrets {tenant} {name}");
+                let sealed: tables::DigestRow = decode(row.value(), place)?;
+                Ok((named(name, place)?, sealed.0))
+            })
+            .collect()
+    }
+
+    fn secret_grants(&self, tenant: &TenantId) -> Result<Vec<(SecretName, PluginName)>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let table = snapshot.table(SECRET_GRANTS)?;
+        let found = table.range((no, "", "")..=(no, NAMES_END, ""))?;
+        found
+            .map(|found| {
+                let key = found?.0;
+                let (_, secret, plugin) = key.value();
+                let place = || format!("secret_grants {tenant} {secret} {plugin}");
+                Ok((named(secret, place)?, named(plugin, place)?))
             })
             .collect()
     }
@@ -309,6 +342,11 @@ impl Store for RedbStore {
         let found = self.read()?.table(COMPONENTS)?.get(&digest.0)?;
         found.map(|component| read::named_bytes(component.value(), digest, "components")).transpose()
     }
+}
+
+/// A name in a key.
+fn named<T: std::str::FromStr<Err = NameError>>(name: &str, place: impl FnOnce() -> String) -> Result<T, StoreError> {
+    name.parse().map_err(|error: NameError| StoreError::Damaged { place: place(), what: error.to_string() })
 }
 
 fn disk_at(path: &Path, error: &std::io::Error) -> StoreError {

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The format of the file as a whole: which tables there are. 2 has `dead_letters` and `resolvers`, 3 has
-/// `grants`.
+/// `grants`, `secrets` and `secret_grants`.
 pub(super) const FILE_FORMAT: u32 = 3;
 
 /// The stored form of rows that this release writes; the first byte of every row.
@@ -56,6 +56,10 @@ pub(super) const DEFINITIONS: TableDefinition<(u32, &[u8; 32]), &[u8]> = TableDe
 pub(super) const PLUGINS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("plugins");
 /// (tenant no, plugin, place) → [`GrantRow`].
 pub(super) const GRANTS: TableDefinition<(u32, &str, &str), &[u8]> = TableDefinition::new("grants");
+/// (tenant no, secret) → [`DigestRow`] of what is sealed, which is among the components.
+pub(super) const SECRETS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("secrets");
+/// (tenant no, secret, plugin) → nothing: who may use which secret.
+pub(super) const SECRET_GRANTS: TableDefinition<(u32, &str, &str), ()> = TableDefinition::new("secret_grants");
 /// digest → the component, as it is: its key names its bytes.
 pub(super) const COMPONENTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("components");
 

@@ -1,13 +1,13 @@
 //! One commit, one transaction. Apart, because everything that changes the file is here.
 
-use super::super::rows::{OpenChange, TenantRows, head_behind};
+use super::super::rows::{OpenChange, SecretUse, TenantRows, head_behind};
 use super::super::{Commit, LaneCommit, StoreError};
 use super::RedbStore;
 use super::read::{lane_row, tenant_row, value};
 use super::tables::{
     COMPONENTS, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, GRANTS, GrantRow, KEYS, KeyRow, LANES, LINK_LEN,
-    LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS, STATE,
-    StateRow, TENANTS, TenantRow, decode, decode_run, encode, encode_run,
+    LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS, SECRET_GRANTS,
+    SECRETS, STATE, StateRow, TENANTS, TenantRow, decode, decode_run, encode, encode_run,
 };
 use ::redb::{Durability, ReadableTable, WriteTransaction};
 use amends_domain::audit::Head;
@@ -33,7 +33,7 @@ impl RedbStore {
                 Some(NumberRow(found)) if found > FILE_FORMAT => return Err(StoreError::Format { found, known: FILE_FORMAT }),
                 Some(NumberRow(1)) => find_dead_letters(&transaction)?,
                 // Opening a table that is not there makes it.
-                Some(NumberRow(_)) => drop(transaction.open_table(GRANTS)?),
+                Some(NumberRow(_)) => make_tables_of_grants(&transaction)?,
                 None => make_tables(&transaction)?,
             }
             meta.insert(FORMAT, &encode(&NumberRow(FILE_FORMAT))[..])?;
@@ -72,6 +72,13 @@ impl RedbStore {
                 }
             }
         }
+        let destroyed: Vec<_> = rows.values().flat_map(|rows| &rows.destroyed).collect();
+        if !destroyed.is_empty() {
+            let mut table = transaction.open_table(COMPONENTS)?;
+            for sealed in destroyed {
+                table.remove(&sealed.0)?;
+            }
+        }
         Ok(transaction.commit()?)
     }
 
@@ -97,14 +104,21 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(COMPONENTS)?;
     transaction.open_table(DEAD_LETTERS)?;
     transaction.open_table(RESOLVERS)?;
+    make_tables_of_grants(transaction)
+}
+
+/// The tables that format 3 brought.
+fn make_tables_of_grants(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(GRANTS)?;
+    transaction.open_table(SECRETS)?;
+    transaction.open_table(SECRET_GRANTS)?;
     Ok(())
 }
 
 /// What a file of format 1 does not have: the tables of dead letters and of who settles them. A run that was stuck then has one.
 fn find_dead_letters(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(RESOLVERS)?;
-    transaction.open_table(GRANTS)?;
+    make_tables_of_grants(transaction)?;
     let mut table = transaction.open_table(DEAD_LETTERS)?;
     for found in transaction.open_table(RUNS)?.iter()? {
         let (key, row) = found?;
@@ -242,8 +256,31 @@ fn write_names(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows
             }
         }
     }
+    write_secrets(transaction, tenant_no, rows)?;
     if let Some(resolvers) = rows.resolvers {
         transaction.open_table(RESOLVERS)?.insert(tenant_no, &encode(&ResolversRow(resolvers))[..])?;
+    }
+    Ok(())
+}
+
+fn write_secrets(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows<'_>) -> Result<(), StoreError> {
+    if rows.secrets.is_empty() && rows.secret_grants.is_empty() {
+        return Ok(());
+    }
+    let mut secrets = transaction.open_table(SECRETS)?;
+    for (name, sealed) in &rows.secrets {
+        match sealed {
+            Some(sealed) => drop(secrets.insert((tenant_no, name.as_str()), &encode(&DigestRow(*sealed))[..])?),
+            None => drop(secrets.remove((tenant_no, name.as_str()))?),
+        }
+    }
+    let mut grants = transaction.open_table(SECRET_GRANTS)?;
+    for ((secret, plugin), usage) in &rows.secret_grants {
+        let key = (tenant_no, secret.as_str(), plugin.as_str());
+        match usage {
+            SecretUse::Granted => drop(grants.insert(key, ())?),
+            SecretUse::Withdrawn => drop(grants.remove(key)?),
+        }
     }
     Ok(())
 }

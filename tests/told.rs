@@ -25,10 +25,16 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// A sandbox in which every attempt fails because the state cannot be read.
-struct Unreadable;
+/// A sandbox in which no attempt comes to an end.
+#[derive(Clone, Copy)]
+enum Broken {
+    /// Because the state cannot be read.
+    Unreadable,
+    /// Because the host itself has a mistake.
+    Panics,
+}
 
-impl Guests for Unreadable {
+impl Guests for Broken {
     fn loaded(self: Arc<Self>, _: Digest) -> Option<Arc<dyn Guest>> {
         Some(self)
     }
@@ -52,7 +58,7 @@ impl Guests for Unreadable {
     }
 }
 
-impl Guest for Unreadable {
+impl Guest for Broken {
     fn invoke(self: Arc<Self>, _: Call) -> BoxFuture<'static, Reply> {
         let reply = Reply {
             ending: Ending::Halted { halt: Halt::Trap, message: String::new() },
@@ -62,7 +68,13 @@ impl Guest for Unreadable {
             writes: Vec::new(),
             host_error: Some(HostError::State(StateError("the disk".into()))),
         };
-        async move { reply }.boxed()
+        async move {
+            match *self {
+                Self::Unreadable => reply,
+                Self::Panics => panic!("on purpose"),
+            }
+        }
+        .boxed()
     }
 }
 
@@ -77,9 +89,13 @@ struct Host {
 impl Host {
     /// One with a saga `s`, which is durable.
     async fn new(saga: &str) -> Self {
+        Self::with(Broken::Unreadable, saga).await
+    }
+
+    async fn with(guests: Broken, saga: &str) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let (writer, mut hand) = Writer::by_hand(Arc::clone(&store)).expect("an empty store");
-        let coordinator = Coordinator::over(writer, store, Arc::new(Unreadable), Arc::new(SystemClock), Handle::current());
+        let coordinator = Coordinator::over(writer, store, Arc::new(guests), Arc::new(SystemClock), Handle::current());
         let coordinator = coordinator.expect("an empty store");
         let plugin = "p".parse().expect("a name");
         coordinator.install(&tenant(), &plugin, Bytes::from_static(b"p")).await.expect("anything is a component here");
@@ -183,7 +199,12 @@ async fn a_run_is_nothing_to_another_tenant_driven_or_not() {
 
 #[tokio::test]
 async fn a_run_whose_driver_failed_is_gone_on_with_from_all_that_was_noted() {
-    let mut host = Host::new(WORKS).await;
+    for broken in [Broken::Unreadable, Broken::Panics] {
+        goes_on_from_all_that_was_noted(Host::with(broken, WORKS).await).await;
+    }
+}
+
+async fn goes_on_from_all_that_was_noted(mut host: Host) {
     let driven = host.started(None).await;
     let run = driven.run;
     let failed = after_commit(driven.rests(), &mut host.hand).await;

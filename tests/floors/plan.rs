@@ -67,6 +67,7 @@ pub(crate) const FLOORS: &[Floor] = &[
             "tenant",
             "plugin",
             "explain",
+            "fair",
             "lib",
         ],
     },
@@ -128,8 +129,8 @@ pub(crate) const DEEDS: &[Reserved] = &[
     Reserved { path: &["SystemTime"], only: &["clock"], why: "only clock says what time it is" },
     Reserved {
         path: &["Instant"],
-        only: &["clock", "sandbox", "store/writer"],
-        why: "spans are measured by clock, sandbox and store/writer only",
+        only: &["clock", "sandbox", "store/writer", "coordinator/slices"],
+        why: "spans are measured by clock, sandbox, store/writer and coordinator/slices only",
     },
     Reserved { path: &["unbounded_channel"], only: &[], why: "no channel without a bound" },
     Reserved { path: &["unbounded"], only: &[], why: "no channel without a bound" },

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod event;
 pub mod explain;
 pub mod expression;
+pub mod fair;
 pub mod id;
 pub mod payload;
 pub mod plugin;

@@ -194,7 +194,7 @@ fn of_drive(error: &DriveError) -> (&'static str, Exit) {
         DriveError::NoDefinition(_) | DriveError::Definition { .. } => "definition_not_readable",
         DriveError::NoComponent(_) => "component_not_stored",
         DriveError::Refused { refusal, .. } => refusal.code(),
-        DriveError::Gone(_) => "host_failed",
+        DriveError::Gone(_) | DriveError::Panicked(_) => "host_failed",
     };
     (code, Exit::NotSucceeded)
 }

@@ -13,12 +13,11 @@ use amends_domain::definition::Kind;
 use amends_domain::event::{AttemptRef, Direction};
 use amends_domain::id::PluginName;
 use amends_domain::run::{Caution, Run};
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinSet;
 
 /// Attempts in flight.
 pub(super) struct Attempts {
@@ -26,7 +25,8 @@ pub(super) struct Attempts {
     lane: Arc<Lane>,
     /// What guests say what they send through.
     driver: Sender,
-    in_flight: FuturesUnordered<BoxFuture<'static, Result<Attempted, DriveError>>>,
+    /// Tasks of their own: each is its tenant's, and several of one run compute at the same time. Dropping the set ends them.
+    in_flight: JoinSet<Result<Attempted, DriveError>>,
     fences: HashMap<AttemptRef, Fence>,
 }
 
@@ -51,7 +51,7 @@ pub(super) enum Turn {
 
 impl Attempts {
     pub(super) fn new(parts: Arc<Parts>, lane: Arc<Lane>, driver: Sender) -> Self {
-        Self { parts, lane, driver, in_flight: FuturesUnordered::new(), fences: HashMap::new() }
+        Self { parts, lane, driver, in_flight: JoinSet::new(), fences: HashMap::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -60,7 +60,13 @@ impl Attempts {
 
     /// The next one that ends. Dropping the future is safe.
     pub(super) async fn next(&mut self) -> Option<Result<Attempted, DriveError>> {
-        self.in_flight.next().await
+        match self.in_flight.join_next().await? {
+            Ok(attempted) => Some(attempted),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => Some(Err(DriveError::Gone(error.to_string()))),
+            },
+        }
     }
 
     /// Lets the guest run. `start` is noted at `noted`.
@@ -94,7 +100,7 @@ impl Attempts {
         let lane = Arc::clone(&self.lane);
         let parts = Arc::clone(&self.parts);
         let turns = Arc::clone(self.lane.turns());
-        self.in_flight.push(Box::pin(async move {
+        let attempted = async move {
             let Attempt { start, guest, conflicts, turn, durable } = attempt;
             parts.writer.room().await?;
             if let Some(noted) = durable {
@@ -109,7 +115,8 @@ impl Attempts {
             call.secrets = lane.secrets_of(parts.vault.as_ref(), &plugin)?;
             let reply = Arc::clone(&guest).invoke(call).await;
             Ok(Attempted { start, guest, reply, conflicts, turn })
-        }));
+        };
+        self.in_flight.spawn_on(self.parts.slices.share(self.lane.tenant(), attempted), &self.parts.guests);
     }
 
     fn call(&self, run: &Run, start: &StartAttempt) -> Call {

@@ -2,9 +2,9 @@
 //! component that lacks the handler would only make another dead letter.
 
 use super::error::{DriveError, InstallError};
-use super::{Coordinator, registry};
+use super::{Coordinator, DemandError, DemandOf, registry};
 use amends_domain::decide::{Unfit, admit};
-use amends_domain::definition::Uses;
+use amends_domain::definition::{Step, Uses};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Author, Demand};
 use amends_domain::id::{HandlerRef, PluginName, RunId, StepId, StepIndex, TenantId};
@@ -119,6 +119,20 @@ impl Coordinator {
                 Ok(self.install(tenant, plugin, bytes).await?.digest)
             }
         }
+    }
+
+    /// Refuses a component that is not what the step's plugin means for the tenant: a digest alone would reach what others uploaded.
+    pub(super) fn check_own(&self, of: &DemandOf, step: StepIndex, component: Digest) -> Result<(), DemandError> {
+        let journal = self.parts.store.journal(&of.tenant, of.run).map_err(DriveError::from)?;
+        let run = self.replay(&of.tenant, of.run, &journal.ok_or(DemandError::UnknownRun(of.run))?)?;
+        let uses = run.definition().steps.get(step.0 as usize).and_then(Step::uses);
+        let lane = self.parts.lanes.of(&of.tenant);
+        let own = uses.map(|uses| lane.plugin(&uses.handler.plugin)).transpose().map_err(DriveError::from)?.flatten();
+        if own == Some(component) {
+            return Ok(());
+        }
+        let message = format!("{component} is not what the plugin of the step means: install it first");
+        Err(Unfit { code: "component_not_installed", message }.into())
     }
 
     fn judge_redrive(&self, tenant: &TenantId, run: RunId, step: StepIndex) -> Result<Run, CorrectError> {

@@ -79,7 +79,8 @@ impl Coordinator {
     /// # Errors
     /// [`DemandError`] says why it is refused; nothing was noted of it. What it says of the run is durable.
     pub async fn demand(&self, of: DemandOf) -> Result<Answered, DemandError> {
-        if let Demand::Redrive { component: Some(component), .. } = &of.demand {
+        if let Demand::Redrive { step, component: Some(component) } = &of.demand {
+            self.check_own(&of, *step, *component)?;
             // A component that this host does not have would leave the run where nobody can go on with it.
             self.parts.registry.component(*component).await?;
         }

@@ -59,6 +59,9 @@ pub enum DriveError {
     /// Why a run is no longer driven, told to everybody who waits for it.
     #[error(transparent)]
     Shared(std::sync::Arc<DriveError>),
+    /// This program has a mistake.
+    #[error("{0} cannot go on: driving it panicked; see the log of the host")]
+    Panicked(RunId),
     /// The task that drove it is gone.
     #[error("{0}")]
     Gone(String),

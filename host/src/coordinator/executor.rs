@@ -13,12 +13,14 @@ use crate::store::writer::Position;
 use amends_domain::decide::{Admission, Command, StartAttempt, admit, decide};
 use amends_domain::digest::Digest;
 use amends_domain::event::{AttemptEnded, AttemptRef, Author, Demand, Ending, Entry, Event, Failure, Fault, Halt, Spent};
+use amends_domain::id::TenantId;
 use amends_domain::run::{Phase, Run, TrackState};
 use amends_domain::time::{Span, Timestamp};
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// Where a run is driven.
@@ -60,11 +62,21 @@ impl Executor {
         Self { parts, lane, rest_after, run, last, mailbox, attempts, guests: HashMap::new(), loading: Loading::default() }
     }
 
+    /// Whose run it is.
+    pub(super) fn tenant(&self) -> &TenantId {
+        self.lane.tenant()
+    }
+
     /// Drives the run to its outcome, or until there is nothing to do for long, and waits until that is durable.
     pub(super) async fn drive(mut self) -> Result<Rest, DriveError> {
-        let driven = self.drive_on().await;
+        // A mistake in driving one run must not end the host, nor give the run back before what was noted of it is stored.
+        let driven = AssertUnwindSafe(self.drive_on()).catch_unwind().await;
         // Whoever goes on with the run reads it from the store: all that was noted here must be there first, however this ended. If it
         // never will be, nobody goes on in this process.
+        let Ok(driven) = driven else {
+            self.parts.gate.settle().await?;
+            return Err(DriveError::Panicked(self.run.id()));
+        };
         let durable = self.parts.gate.leave(self.last).await;
         driven?;
         durable?;

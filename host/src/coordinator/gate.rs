@@ -15,6 +15,14 @@ impl Gate {
         Self { writer }
     }
 
+    /// Waits until everything is durable that has been noted by now. Dropping the future is safe.
+    ///
+    /// # Errors
+    /// If it is not known whether it is.
+    pub(super) async fn settle(&self) -> Result<(), WriterError> {
+        self.writer.durable(self.writer.newest()).await
+    }
+
     /// Lets through what depends on everything up to `position`, once that is durable. Dropping the future is safe.
     ///
     /// # Errors

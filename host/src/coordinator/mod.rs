@@ -13,6 +13,7 @@ mod lane;
 mod mailbox;
 mod registry;
 mod secrets;
+mod slices;
 mod state;
 
 pub use correct::{CorrectError, Correction};
@@ -41,6 +42,7 @@ use executor::{Executor, Place};
 use gate::Gate;
 use lane::{Lanes, NewRun, StartedBefore, Wanted};
 use registry::Registry;
+use slices::Slices;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -76,6 +78,8 @@ struct Parts {
     vault: Option<Vault>,
     /// Where guests run: not where requests are answered, so that a looping guest starves nobody.
     guests: Handle,
+    /// Who of those who want to computes there next.
+    slices: Slices,
 }
 
 /// A run to be started.
@@ -142,7 +146,19 @@ impl Coordinator {
         let registry = Registry::new(Arc::clone(&store), Arc::clone(&components));
         let gate = Gate::new(Arc::clone(&writer));
         let under_way = UnderWay::default();
-        let parts = Parts { store, writer, components, clock, lanes, registry, gate, under_way, vault: None, guests };
+        let parts = Parts {
+            store,
+            writer,
+            components,
+            clock,
+            lanes,
+            registry,
+            gate,
+            under_way,
+            vault: None,
+            slices: Slices::of(&guests),
+            guests,
+        };
         Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
     }
 
@@ -341,7 +357,9 @@ impl Coordinator {
                 let (sender, mailbox) = right.mailbox();
                 let place = Place { parts: Arc::clone(&self.parts), lane, rest_after: self.rest_after };
                 let executor = Executor::new(place, run, driven.start(), sender, mailbox);
-                self.parts.guests.spawn(async move { right.end(executor.drive().await) });
+                let slices = &self.parts.slices;
+                let tenant = executor.tenant().clone();
+                self.parts.guests.spawn(slices.share(&tenant, async move { right.end(executor.drive().await) }));
                 driven
             }
         }

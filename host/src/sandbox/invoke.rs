@@ -12,7 +12,6 @@ use super::component::Component;
 use super::egress::{Client, Egress};
 use super::ending::{self, End};
 use super::limits::{HANDLES_MAX, HOSTCALL_LEN_MAX, MemoryLimiter};
-use super::turns::Turn;
 use super::wasi::{Profile, Wasi};
 use amends_domain::definition::Limits;
 use amends_domain::event::{Direction, Ending, HostGrant, Spent};
@@ -34,8 +33,8 @@ type Answered = wasmtime::Result<Result<Vec<u8>, Failure>>;
 
 /// Runs an attempt to its end. Never fails: whatever the guest does is an ending.
 ///
-/// Dropping the future drops the instance; nothing of the attempt runs on. `slice`: a turn at a processor, taken again for each slice.
-pub(super) async fn run(engine: &Engine, client: &Arc<Client>, component: &Component, call: Call, slice: Turn<'_>) -> Reply {
+/// Dropping the future drops the instance; nothing of the attempt runs on.
+pub(super) async fn run(engine: &Engine, client: &Arc<Client>, component: &Component, call: Call) -> Reply {
     let Call { direction, input, output, context, effects, limits, access, state, outbound, grants, secrets, fence } = call;
     let mut attempt = Attempt {
         context,
@@ -54,7 +53,7 @@ pub(super) async fn run(engine: &Engine, client: &Arc<Client>, component: &Compo
     let timed = {
         // Pinned here: what is wrapped around it moves a pointer. These futures are large.
         let answer = pin!(answer(&mut store, component, direction, &input, output.as_ref()));
-        timed(pin!(fence.unless_raised(answer)), limits.timeout.to_std(), Some(slice)).await
+        timed(pin!(fence.unless_raised(answer)), limits.timeout.to_std()).await
     };
     conclude(store, timed, limits).await
 }
@@ -86,7 +85,7 @@ pub(super) async fn describe(
         let instance = component.pre.instantiate_async(&mut store).await?;
         manifest.load(&mut store, &instance)?.call_describe(&mut store).await
     };
-    match timed(described, limits.timeout.to_std(), None).await.end {
+    match timed(described, limits.timeout.to_std()).await.end {
         Some(Ok(text)) => Ok(text),
         Some(Err(error)) => Err(ending::halt(&error, &store.data().memory, limits).1),
         None => Err(ending::timeout(limits)),
@@ -163,9 +162,7 @@ struct Timed<T> {
 /// slices looks at only every so often. So the time is looked at after each slice, and a timer is there for a guest that waits.
 ///
 /// Reads the monotonic clock directly: spans are measured here, no instant ever leaves.
-///
-/// `slice`: before each slice, a turn at a processor is waited for; it costs what the slice takes.
-async fn timed<T>(work: impl Future<Output = T>, timeout: Duration, mut slice: Option<Turn<'_>>) -> Timed<T> {
+async fn timed<T>(work: impl Future<Output = T>, timeout: Duration) -> Timed<T> {
     let begun = Instant::now();
     let until = begun + timeout.min(TIMEOUT_MAX);
     let mut work = pin!(work);
@@ -173,16 +170,10 @@ async fn timed<T>(work: impl Future<Output = T>, timeout: Duration, mut slice: O
     let mut now = begun;
     let mut busy = Duration::ZERO;
     let end = poll_fn(|cx| {
-        if slice.as_mut().is_some_and(|slice| slice.poll(cx).is_pending()) {
-            return alarm.as_mut().poll(cx).map(|()| None);
-        }
         let from = Instant::now();
         let polled = work.as_mut().poll(cx);
         now = Instant::now();
         busy += now - from;
-        if let Some(slice) = &mut slice {
-            slice.give_back(u64::try_from((now - from).as_nanos()).unwrap_or(u64::MAX));
-        }
         match polled {
             Poll::Ready(end) => Poll::Ready(Some(end)),
             Poll::Pending if now >= until => Poll::Ready(None),

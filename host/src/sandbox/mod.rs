@@ -104,8 +104,6 @@ pub struct Sandbox {
     readings: Semaphore,
     /// Places for attempts.
     attempts: Turns,
-    /// Processors, for a slice at a time.
-    slices: Turns,
     attempts_max: u32,
     allocation: Allocation,
     _ticker: Ticker,
@@ -139,7 +137,6 @@ impl Sandbox {
             compiles: Semaphore::new(COMPILES_MAX),
             readings: Semaphore::new(READINGS_MAX),
             attempts: Turns::new(attempts_max, attempts_max.div_ceil(2)),
-            slices: Turns::new(processors(), u32::MAX),
             attempts_max,
             allocation,
             _ticker: ticker,
@@ -198,7 +195,7 @@ impl Sandbox {
         // Given back after everything of the attempt was dropped: the next one finds its slot free.
         let asker = Some(call.context.tenant.clone());
         let Some(_turn) = call.fence.unless_raised(self.turn(&asker, component)).await else { return invoke::never_begun() };
-        invoke::run(self.engine(), &self.client, component, call, self.slices.want(&asker, 1)).await
+        invoke::run(self.engine(), &self.client, component, call).await
     }
 
     fn engine(&self) -> &Engine {
@@ -267,11 +264,6 @@ struct Read {
     /// Bytes as uploaded.
     len: usize,
     checked: Checked,
-}
-
-/// How many guests can compute at the same time.
-fn processors() -> u32 {
-    std::thread::available_parallelism().map_or(1, |processors| u32::try_from(processors.get()).unwrap_or(u32::MAX))
 }
 
 /// Why there is no sandbox.

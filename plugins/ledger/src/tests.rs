@@ -2,7 +2,7 @@
 //! what was posted is in them.
 
 use amends_sdk::testing::TestHost;
-use amends_sdk::{Failure, Step, json};
+use amends_sdk::{Step, json};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -66,26 +66,15 @@ fn posted() -> TestHost {
 }
 
 /// All of the state, to say that nothing changed.
-fn image(host: &TestHost) -> Vec<(String, Value)> {
-    host.state_keys().map(|key| (key.to_owned(), host.state(key).unwrap())).collect()
-}
-
 /// All debits and all credits.
 fn sums(host: &TestHost) -> (u64, u64) {
-    let accounts: Vec<_> = image(host).into_iter().filter(|(key, _)| key.starts_with("account/")).collect();
+    let accounts: Vec<_> = host.image().into_iter().filter(|(key, _)| key.starts_with("account/")).collect();
     let sum = |field: &str| accounts.iter().map(|(_, account)| account[field].as_u64().unwrap()).sum();
     (sum("debit_cents"), sum("credit_cents"))
 }
 
 fn stage(host: &TestHost) -> Value {
     host.state::<Value>(ENTRY).unwrap()["stage"].clone()
-}
-
-fn check_rejected<S: Step<Output: std::fmt::Debug>>(mut host: TestHost, input: &Value, code: &str) {
-    let before = image(&host);
-    let failure = host.execute::<S>(input).expect_err(code);
-    assert!(matches!(&failure, Failure::Rejected(fault) if fault.code == code), "{input}: {failure}");
-    assert_eq!(image(&host), before);
 }
 
 #[test]
@@ -127,48 +116,34 @@ fn an_account_may_stand_in_several_lines() {
 #[test]
 fn compensated_in_reverse_nothing_is_left_of_an_entry() {
     let mut host = host();
-    let before = image(&host);
+    let before = host.image();
     let drafted = host.execute::<CreateEntry>(draft()).unwrap();
     let review = host.execute::<RecordReview>(decision("bea", true)).unwrap();
     host.compensate::<RecordReview>(decision("bea", true), Some(review)).unwrap();
     assert_eq!(stage(&host), json!({ "name": "drafted" }));
     host.compensate::<CreateEntry>(draft(), Some(drafted)).unwrap();
-    assert_eq!(image(&host), before);
+    assert_eq!(host.image(), before);
     host.compensate::<RecordReview>(decision("bea", true), None)
         .expect("of an entry that is withdrawn nothing is left to take back");
-    assert_eq!(image(&host), before);
+    assert_eq!(host.image(), before);
 }
 
 #[test]
 fn done_twice_is_done_once_in_both_directions() {
-    fn check<S: Step<Output: PartialEq + std::fmt::Debug>>(mut host: TestHost, input: &Value) {
-        let before = image(&host);
-        host.compensate::<S>(input, None).expect("nothing was done, which has to be accepted");
-        let first = host.execute::<S>(input).unwrap();
-        let after = image(&host);
-        assert_ne!(after, before);
-        assert_eq!(host.execute::<S>(input).unwrap(), first);
-        assert_eq!(image(&host), after);
-        let left = if S::COMPENSATES { before } else { after };
-        for _ in 0..2 {
-            host.compensate::<S>(input, None).unwrap();
-            assert_eq!(image(&host), left);
-        }
-    }
-    check::<CreateEntry>(host(), &draft());
-    check::<RecordReview>(drafted(), &decision("bea", true));
-    check::<Approve>(reviewed(), &decision("carl", true));
-    check::<Post>(approved(), &posting());
-    check::<SendNotice>(posted(), &json!({ "to": "ada", "text": "posted" }));
+    host().assert_repeatable::<CreateEntry>(&draft());
+    drafted().assert_repeatable::<RecordReview>(&decision("bea", true));
+    reviewed().assert_repeatable::<Approve>(&decision("carl", true));
+    approved().assert_repeatable::<Post>(&posting());
+    posted().assert_repeatable::<SendNotice>(&json!({ "to": "ada", "text": "posted" }));
 }
 
 #[test]
 fn what_was_approved_is_not_taken_back() {
     for mut host in [approved(), posted()] {
-        let before = image(&host);
+        let before = host.image();
         assert_eq!(host.compensate::<RecordReview>(decision("bea", true), None).unwrap_err().fault().code, "wrong_stage");
         assert_eq!(host.compensate::<CreateEntry>(draft(), None).unwrap_err().fault().code, "wrong_stage");
-        assert_eq!(image(&host), before);
+        assert_eq!(host.image(), before);
     }
 }
 
@@ -179,10 +154,10 @@ fn a_draft_that_cannot_become_an_entry_is_rejected() {
         draft[field] = value;
         draft
     };
-    check_rejected::<CreateEntry>(host(), &with("author", json!("bea")), "not_authorised");
-    check_rejected::<CreateEntry>(host(), &with("author", json!("mallory")), "not_authorised");
-    check_rejected::<CreateEntry>(host(), &with("period", json!("p3")), "period_closed");
-    check_rejected::<CreateEntry>(host(), &with("colour", json!("red")), "invalid_input");
+    host().assert_rejected::<CreateEntry>(&with("author", json!("bea")), "not_authorised");
+    host().assert_rejected::<CreateEntry>(&with("author", json!("mallory")), "not_authorised");
+    host().assert_rejected::<CreateEntry>(&with("period", json!("p3")), "period_closed");
+    host().assert_rejected::<CreateEntry>(&with("colour", json!("red")), "invalid_input");
     let (one, many) = (line("cash", "debit", 1), vec![line("cash", "debit", 1); 101]);
     for (lines, code) in [
         (json!([]), "invalid_lines"),
@@ -194,25 +169,25 @@ fn a_draft_that_cannot_become_an_entry_is_rejected() {
         (json!([one, line("cash", "debit", u64::MAX), line("tax", "credit", 1)]), "amount_too_large"),
         (json!([{ "account": "cash", "side": "left", "cents": 1 }]), "invalid_input"),
     ] {
-        check_rejected::<CreateEntry>(host(), &with("lines", lines), code);
+        host().assert_rejected::<CreateEntry>(&with("lines", lines), code);
     }
 }
 
 #[test]
 fn nobody_decides_without_the_duty_or_about_what_they_had_a_hand_in() {
     for (by, code) in [("carl", "not_authorised"), ("mallory", "not_authorised"), ("ada", "four_eyes")] {
-        check_rejected::<RecordReview>(drafted(), &decision(by, true), code);
-        check_rejected::<RecordReview>(drafted(), &decision(by, false), code);
+        drafted().assert_rejected::<RecordReview>(&decision(by, true), code);
+        drafted().assert_rejected::<RecordReview>(&decision(by, false), code);
     }
     for (by, code) in [("eve", "not_authorised"), ("ada", "four_eyes"), ("bea", "four_eyes")] {
-        check_rejected::<Approve>(reviewed(), &decision(by, true), code);
+        reviewed().assert_rejected::<Approve>(&decision(by, true), code);
     }
 }
 
 #[test]
 fn a_decision_against_the_entry_is_a_rejection_that_says_who_and_why() {
-    check_rejected::<RecordReview>(drafted(), &decision("bea", false), "refused");
-    check_rejected::<Approve>(reviewed(), &decision("carl", false), "refused");
+    drafted().assert_rejected::<RecordReview>(&decision("bea", false), "refused");
+    reviewed().assert_rejected::<Approve>(&decision("carl", false), "refused");
     let noted = json!({ "entry": ENTRY, "decision": { "by": "bea", "accepted": false, "note": "the tax is wrong" } });
     let failure = drafted().execute::<RecordReview>(noted).unwrap_err();
     assert_eq!(failure.fault().message, "`bea` refused: the tax is wrong");
@@ -223,30 +198,30 @@ fn a_decision_against_the_entry_is_a_rejection_that_says_who_and_why() {
 fn each_step_goes_on_from_one_stage_only() {
     for host in [reviewed(), approved(), posted()] {
         let again = json!({ "entry": ENTRY, "decision": { "by": "carl", "accepted": true } });
-        check_rejected::<RecordReview>(host, &again, "wrong_stage");
+        host.assert_rejected::<RecordReview>(&again, "wrong_stage");
     }
-    check_rejected::<RecordReview>(reviewed(), &decision("bea", false), "wrong_stage");
+    reviewed().assert_rejected::<RecordReview>(&decision("bea", false), "wrong_stage");
     for host in [drafted(), posted()] {
-        check_rejected::<Approve>(host, &decision("carl", true), "wrong_stage");
+        host.assert_rejected::<Approve>(&decision("carl", true), "wrong_stage");
     }
-    check_rejected::<Approve>(approved(), &decision("bea", true), "wrong_stage");
-    check_rejected::<Approve>(approved(), &decision("carl", false), "wrong_stage");
+    approved().assert_rejected::<Approve>(&decision("bea", true), "wrong_stage");
+    approved().assert_rejected::<Approve>(&decision("carl", false), "wrong_stage");
     for host in [drafted(), reviewed()] {
-        check_rejected::<Post>(host, &posting(), "wrong_stage");
+        host.assert_rejected::<Post>(&posting(), "wrong_stage");
     }
     for key in ["entry/another/create-entry", "account/cash"] {
-        check_rejected::<Post>(approved(), &json!({ "entry": key }), "unknown_entry");
+        approved().assert_rejected::<Post>(&json!({ "entry": key }), "unknown_entry");
         let decision = json!({ "entry": key, "decision": { "by": "bea", "accepted": true } });
-        check_rejected::<RecordReview>(drafted(), &decision, "unknown_entry");
-        check_rejected::<Approve>(reviewed(), &decision, "unknown_entry");
+        drafted().assert_rejected::<RecordReview>(&decision, "unknown_entry");
+        reviewed().assert_rejected::<Approve>(&decision, "unknown_entry");
     }
 }
 
 #[test]
 fn what_could_not_be_posted_is_refused_while_it_still_can_be() {
-    check_rejected::<Approve>(reviewed().with_state("periods/open", json!(["p5"])), &decision("carl", true), "period_closed");
+    reviewed().with_state("periods/open", json!(["p5"])).assert_rejected::<Approve>(&decision("carl", true), "period_closed");
     let full = reviewed().with_state("account/cash", json!({ "debit_cents": u64::MAX, "credit_cents": 0 }));
-    check_rejected::<Approve>(full, &decision("carl", true), "amount_too_large");
+    full.assert_rejected::<Approve>(&decision("carl", true), "amount_too_large");
     let closed = approved().with_state("periods/open", json!([])).execute::<Post>(posting());
     assert_eq!(closed.expect("what was approved in time is posted").number, 12);
 }
@@ -257,12 +232,12 @@ fn each_step_can_rehearse_a_failure_in_both_directions() {
         input["rehearse"] = json!({ S::NAME: { "compensate": "reject" } });
         let mut done = host.clone();
         done.execute::<S>(&input).unwrap();
-        let after = image(&done);
+        let after = done.image();
         let backward = done.compensate::<S>(&input, None).err().map(|failure| failure.fault().code.clone().into_owned());
         assert_eq!(backward, S::COMPENSATES.then(|| "rehearsed".to_owned()));
-        assert_eq!(image(&done), after, "a dead letter leaves what was done");
+        assert_eq!(done.image(), after, "a dead letter leaves what was done");
         input["rehearse"] = json!({ S::NAME: { "execute": "reject" } });
-        check_rejected::<S>(host.clone(), &input, "rehearsed");
+        host.clone().assert_rejected::<S>(&input, "rehearsed");
     }
     check::<CreateEntry>(&host(), draft());
     check::<RecordReview>(&drafted(), decision("bea", true));
@@ -314,7 +289,7 @@ proptest! {
                 2 => go::<Approve>(&mut host, forward, &decision),
                 _ => go::<Post>(&mut host, forward, &json!({ "entry": entry })),
             }
-            let posted: Vec<_> = image(&host).into_iter().filter(|(_, value)| value["stage"]["name"] == "posted").collect();
+            let posted: Vec<_> = host.image().into_iter().filter(|(_, value)| value["stage"]["name"] == "posted").collect();
             let cents = |(_, entry): &(String, Value)| entry["lines"][0]["cents"].as_u64().unwrap();
             let debits = 9_000 + posted.iter().map(cents).sum::<u64>();
             prop_assert_eq!(sums(&host), (debits, debits));

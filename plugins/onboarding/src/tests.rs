@@ -1,7 +1,7 @@
 //! The steps against the test kit: forward, backward, twice, every rejection; whatever happens, what is free and what is assigned add up.
 
 use amends_sdk::testing::TestHost;
-use amends_sdk::{Failure, Step, json};
+use amends_sdk::{Step, json};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -47,10 +47,6 @@ fn access() -> Value {
 }
 
 /// All of the state, to say that nothing changed.
-fn image(host: &TestHost) -> Vec<(String, Value)> {
-    host.state_keys().map(|key| (key.to_owned(), host.state(key).unwrap())).collect()
-}
-
 fn value(host: &TestHost, key: &str) -> Value {
     host.state(key).unwrap()
 }
@@ -73,13 +69,6 @@ fn totals(host: &TestHost) -> Vec<(String, Vec<u64>)> {
         }
     };
     host.state_keys().map(|key| (key.to_owned(), total(key))).filter(|(_, total)| !total.is_empty()).collect()
-}
-
-fn check_rejected<S: Step<Output: std::fmt::Debug>>(mut host: TestHost, input: &Value, code: &str) {
-    let before = image(&host);
-    let failure = host.execute::<S>(input).expect_err(code);
-    assert!(matches!(&failure, Failure::Rejected(fault) if fault.code == code), "{input}: {failure}");
-    assert_eq!(image(&host), before);
 }
 
 #[test]
@@ -120,21 +109,21 @@ fn somebody_who_works_elsewhere_gets_no_badge() {
 #[test]
 fn screening_changes_nothing_whatever_it_finds() {
     let mut host = host();
-    let before = image(&host);
+    let before = host.image();
     host.execute::<ScreenCandidate>(candidate()).unwrap();
     host.compensate::<ScreenCandidate>(candidate(), None).unwrap();
-    assert_eq!(image(&host), before);
+    assert_eq!(host.image(), before);
     for name in ["Mallory Malone", "mallory  MALONE"] {
-        check_rejected::<ScreenCandidate>(host.clone(), &json!({ "name": name }), "candidate_blocked");
+        host.clone().assert_rejected::<ScreenCandidate>(&json!({ "name": name }), "candidate_blocked");
     }
-    check_rejected::<ScreenCandidate>(host, &json!({ "name": "  " }), "invalid_name");
-    check_rejected::<ScreenCandidate>(TestHost::new(), &candidate(), "no_screening_list");
+    host.assert_rejected::<ScreenCandidate>(&json!({ "name": "  " }), "invalid_name");
+    TestHost::new().assert_rejected::<ScreenCandidate>(&candidate(), "no_screening_list");
 }
 
 #[test]
 fn compensated_in_reverse_nothing_is_left_of_an_employee() {
     let mut host = host();
-    let before = image(&host);
+    let before = host.image();
     let employee = host.execute::<CreateEmployee>(hire()).unwrap();
     let account = host.execute::<CreateAccount>(self::account()).unwrap();
     let handout = host.execute::<HandOutEquipment>(self::handout()).unwrap();
@@ -145,29 +134,16 @@ fn compensated_in_reverse_nothing_is_left_of_an_employee() {
     host.compensate::<HandOutEquipment>(self::handout(), Some(handout)).unwrap();
     host.compensate::<CreateAccount>(self::account(), Some(account)).unwrap();
     host.compensate::<CreateEmployee>(hire(), Some(employee)).unwrap();
-    assert_eq!(image(&host), before);
+    assert_eq!(host.image(), before);
 }
 
 #[test]
 fn done_twice_is_done_once_in_both_directions() {
-    fn check<S: Step<Output: PartialEq + std::fmt::Debug>>(mut host: TestHost, input: &Value) {
-        let before = image(&host);
-        host.compensate::<S>(input, None).expect("nothing was done, which has to be accepted");
-        let first = host.execute::<S>(input).unwrap();
-        let after = image(&host);
-        assert_ne!(after, before);
-        assert_eq!(host.execute::<S>(input).unwrap(), first);
-        assert_eq!(image(&host), after);
-        for _ in 0..2 {
-            host.compensate::<S>(input, None).unwrap();
-            assert_eq!(image(&host), before);
-        }
-    }
-    check::<CreateEmployee>(host(), &hire());
-    check::<CreateAccount>(host(), &account());
-    check::<HandOutEquipment>(host(), &handout());
-    check::<EnrolPayroll>(host(), &salary());
-    check::<GrantAccess>(host(), &access());
+    host().assert_repeatable::<CreateEmployee>(&hire());
+    host().assert_repeatable::<CreateAccount>(&account());
+    host().assert_repeatable::<HandOutEquipment>(&handout());
+    host().assert_repeatable::<EnrolPayroll>(&salary());
+    host().assert_repeatable::<GrantAccess>(&access());
 }
 
 #[test]
@@ -186,38 +162,38 @@ fn two_steps_of_one_run_keep_their_own_records() {
 #[test]
 fn what_cannot_be_done_is_rejected_and_changes_nothing() {
     let hire = |department: &str| json!({ "name": "Ada Byron", "department": department });
-    check_rejected::<CreateEmployee>(host(), &hire("magic"), "unknown_department");
+    host().assert_rejected::<CreateEmployee>(&hire("magic"), "unknown_department");
     let full = host().with_state("positions/research", json!({ "free": 0, "assigned": 7 }));
-    check_rejected::<CreateEmployee>(full, &hire("research"), "no_position_open");
+    full.assert_rejected::<CreateEmployee>(&hire("research"), "no_position_open");
     let vast = host().with_state("positions/research", json!({ "free": 1, "assigned": u64::MAX }));
-    check_rejected::<CreateEmployee>(vast, &hire("research"), "amount_too_large");
-    check_rejected::<CreateEmployee>(host(), &json!({ "name": "Ada", "department": "research", "age": 1 }), "invalid_input");
+    vast.assert_rejected::<CreateEmployee>(&hire("research"), "amount_too_large");
+    host().assert_rejected::<CreateEmployee>(&json!({ "name": "Ada", "department": "research", "age": 1 }), "invalid_input");
 
     let account = |login: &str, product: &str| json!({ "employee": "employee/1", "login": login, "product": product });
-    check_rejected::<CreateAccount>(host(), &account("ada", "games"), "unknown_product");
-    check_rejected::<CreateAccount>(host(), &account("ada", "cad"), "no_licence_left");
-    check_rejected::<CreateAccount>(host(), &account("root", "office"), "login_taken");
+    host().assert_rejected::<CreateAccount>(&account("ada", "games"), "unknown_product");
+    host().assert_rejected::<CreateAccount>(&account("ada", "cad"), "no_licence_left");
+    host().assert_rejected::<CreateAccount>(&account("root", "office"), "login_taken");
     for login in ["", "Ada", "a/b", &"a".repeat(33)] {
-        check_rejected::<CreateAccount>(host(), &account(login, "office"), "invalid_login");
+        host().assert_rejected::<CreateAccount>(&account(login, "office"), "invalid_login");
     }
 
     let handout = |equipment: &str| json!({ "employee": "employee/1", "equipment": equipment });
-    check_rejected::<HandOutEquipment>(host(), &handout("yacht"), "unknown_equipment");
+    host().assert_rejected::<HandOutEquipment>(&handout("yacht"), "unknown_equipment");
     let none = host().with_state("equipment/laptop", json!({ "free": 0, "assigned": 0 }));
-    check_rejected::<HandOutEquipment>(none, &handout("laptop"), "no_equipment_left");
+    none.assert_rejected::<HandOutEquipment>(&handout("laptop"), "no_equipment_left");
 
     let salary =
         |department: &str, cents: u64| json!({ "employee": "employee/1", "department": department, "salary_cents": cents });
-    check_rejected::<EnrolPayroll>(host(), &salary("magic", 1), "unknown_department");
-    check_rejected::<EnrolPayroll>(host(), &salary("research", 900_001), "over_budget");
-    check_rejected::<EnrolPayroll>(host(), &salary("research", 0), "invalid_salary");
+    host().assert_rejected::<EnrolPayroll>(&salary("magic", 1), "unknown_department");
+    host().assert_rejected::<EnrolPayroll>(&salary("research", 900_001), "over_budget");
+    host().assert_rejected::<EnrolPayroll>(&salary("research", 0), "invalid_salary");
 
     let access = |groups: &[&str], site: &str| json!({ "login": "ada", "groups": groups, "site": site });
-    check_rejected::<GrantAccess>(host(), &access(&["staff", "wizards"], "north"), "unknown_group");
-    check_rejected::<GrantAccess>(host(), &access(&["staff", "vault"], "north"), "group_full");
-    check_rejected::<GrantAccess>(host(), &access(&["staff"], "annex"), "no_badge_left");
-    check_rejected::<GrantAccess>(host(), &access(&["staff"], "moon"), "unknown_site");
-    check_rejected::<GrantAccess>(host(), &json!({ "login": "root", "groups": ["staff"] }), "already_a_member");
+    host().assert_rejected::<GrantAccess>(&access(&["staff", "wizards"], "north"), "unknown_group");
+    host().assert_rejected::<GrantAccess>(&access(&["staff", "vault"], "north"), "group_full");
+    host().assert_rejected::<GrantAccess>(&access(&["staff"], "annex"), "no_badge_left");
+    host().assert_rejected::<GrantAccess>(&access(&["staff"], "moon"), "unknown_site");
+    host().assert_rejected::<GrantAccess>(&json!({ "login": "root", "groups": ["staff"] }), "already_a_member");
 }
 
 #[test]
@@ -233,9 +209,9 @@ fn compensation_that_the_books_do_not_allow_is_rejected() {
         let mut host = host();
         host.execute::<S>(input).unwrap();
         let mut host = host.with_state(key, books);
-        let before = image(&host);
+        let before = host.image();
         assert_eq!(host.compensate::<S>(input, None).unwrap_err().fault().code, "books_disagree", "{key}");
-        assert_eq!(image(&host), before);
+        assert_eq!(host.image(), before);
     }
     check::<CreateEmployee>(&hire(), "positions/research", json!({ "free": 7, "assigned": 0 }));
     check::<HandOutEquipment>(&handout(), "equipment/laptop", json!({ "free": 5, "assigned": 0 }));
@@ -248,12 +224,12 @@ fn each_step_can_rehearse_a_failure_in_both_directions() {
     fn check<S: Step<Output: std::fmt::Debug>>(mut host: TestHost, mut input: Value) {
         input["rehearse"] = json!({ S::NAME: { "compensate": "reject" } });
         host.execute::<S>(&input).unwrap();
-        let after = image(&host);
+        let after = host.image();
         let backward = host.compensate::<S>(&input, None).err().map(|failure| failure.fault().code.clone().into_owned());
         assert_eq!(backward, S::COMPENSATES.then(|| "rehearsed".to_owned()));
-        assert_eq!(image(&host), after, "a dead letter leaves what was done");
+        assert_eq!(host.image(), after, "a dead letter leaves what was done");
         input["rehearse"] = json!({ S::NAME: { "execute": "reject" } });
-        check_rejected::<S>(self::host(), &input, "rehearsed");
+        self::host().assert_rejected::<S>(&input, "rehearsed");
     }
     check::<ScreenCandidate>(host(), candidate());
     check::<CreateEmployee>(host(), hire());

@@ -1,7 +1,7 @@
 //! The steps against the test kit: forward, backward, twice, every rejection; whatever happens, stock and money are conserved.
 
 use amends_sdk::testing::TestHost;
-use amends_sdk::{Failure, Step, json};
+use amends_sdk::{Step, json};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -40,17 +40,6 @@ fn money(host: &TestHost) -> [u64; 2] {
 }
 
 /// All of the state, to say that nothing changed.
-fn image(host: &TestHost) -> Vec<(String, Value)> {
-    host.state_keys().map(|key| (key.to_owned(), host.state(key).unwrap())).collect()
-}
-
-fn check_rejected<S: Step<Output: std::fmt::Debug>>(mut host: TestHost, input: &Value, code: &str) {
-    let before = image(&host);
-    let failure = host.execute::<S>(input).expect_err(code);
-    assert!(matches!(&failure, Failure::Rejected(fault) if fault.code == code), "{input}: {failure}");
-    assert_eq!(image(&host), before);
-}
-
 #[test]
 fn an_order_goes_forward() {
     let mut host = host();
@@ -80,35 +69,23 @@ fn each_step_records_what_it_did_under_its_own_key() {
 #[test]
 fn compensated_in_reverse_nothing_is_left_of_an_order() {
     let mut host = host();
-    let before = image(&host);
+    let before = host.image();
     let reservation = host.execute::<ReserveInventory>(line()).unwrap();
     let charge = host.execute::<ChargePayment>(payment()).unwrap();
     let shipment = host.execute::<CreateShipment>(parcel()).unwrap();
     host.compensate::<CreateShipment>(parcel(), Some(shipment)).unwrap();
     host.compensate::<ChargePayment>(payment(), Some(charge)).unwrap();
     host.compensate::<ReserveInventory>(line(), Some(reservation)).unwrap();
-    assert_eq!(image(&host), before);
+    assert_eq!(host.image(), before);
 }
 
 #[test]
 fn done_twice_is_done_once_in_both_directions() {
-    fn check<S: Step<Output: PartialEq + std::fmt::Debug>>(mut host: TestHost, input: &Value) {
-        let before = image(&host);
-        let first = host.execute::<S>(input).unwrap();
-        let after = image(&host);
-        assert_ne!(after, before);
-        assert_eq!(host.execute::<S>(input).unwrap(), first);
-        assert_eq!(image(&host), after);
-        for _ in 0..2 {
-            host.compensate::<S>(input, None).unwrap();
-            assert_eq!(image(&host), before);
-        }
-    }
-    check::<ReserveInventory>(host(), &line());
-    check::<ChargePayment>(host(), &payment());
+    host().assert_repeatable::<ReserveInventory>(&line());
+    host().assert_repeatable::<ChargePayment>(&payment());
     let mut reserved = host();
     reserved.execute::<ReserveInventory>(line()).unwrap();
-    check::<CreateShipment>(reserved, &parcel());
+    reserved.assert_repeatable::<CreateShipment>(&parcel());
 }
 
 #[test]
@@ -133,23 +110,23 @@ fn two_steps_of_one_run_keep_their_own_records() {
 #[test]
 fn what_cannot_be_done_is_rejected_and_changes_nothing() {
     let line = |sku: &str, quantity: u64| json!({ "sku": sku, "quantity": quantity });
-    check_rejected::<ReserveInventory>(host(), &line("BOOK-2", 1), "unknown_sku");
-    check_rejected::<ReserveInventory>(host(), &line("BOOK-1", 6), "out_of_stock");
-    check_rejected::<ReserveInventory>(host(), &line("BOOK-1", 0), "invalid_quantity");
-    check_rejected::<ReserveInventory>(host(), &line("BOOK-1", u64::MAX), "amount_too_large");
-    check_rejected::<ReserveInventory>(host(), &json!({ "sku": "BOOK-1", "quantity": 1, "colour": "red" }), "invalid_input");
+    host().assert_rejected::<ReserveInventory>(&line("BOOK-2", 1), "unknown_sku");
+    host().assert_rejected::<ReserveInventory>(&line("BOOK-1", 6), "out_of_stock");
+    host().assert_rejected::<ReserveInventory>(&line("BOOK-1", 0), "invalid_quantity");
+    host().assert_rejected::<ReserveInventory>(&line("BOOK-1", u64::MAX), "amount_too_large");
+    host().assert_rejected::<ReserveInventory>(&json!({ "sku": "BOOK-1", "quantity": 1, "colour": "red" }), "invalid_input");
 
     let payment = |customer: &str, amount: u64| json!({ "customer": customer, "amount": amount });
-    check_rejected::<ChargePayment>(host(), &payment("bert", 1), "unknown_customer");
-    check_rejected::<ChargePayment>(host(), &payment("anna", 6001), "card_declined");
+    host().assert_rejected::<ChargePayment>(&payment("bert", 1), "unknown_customer");
+    host().assert_rejected::<ChargePayment>(&payment("anna", 6001), "card_declined");
     let full = host().with_state("revenue", json!({ "balance_cents": u64::MAX }));
-    check_rejected::<ChargePayment>(full, &payment("anna", 1), "amount_too_large");
+    full.assert_rejected::<ChargePayment>(&payment("anna", 1), "amount_too_large");
 
     let parcel = |quantity: u64, country: &str| json!({ "sku": "BOOK-1", "quantity": quantity, "country": country });
-    check_rejected::<CreateShipment>(host(), &parcel(1, "AQ"), "no_carrier");
-    check_rejected::<CreateShipment>(host(), &parcel(1, "DE"), "books_disagree");
-    check_rejected::<CreateShipment>(host(), &parcel(0, "DE"), "invalid_quantity");
-    check_rejected::<CreateShipment>(TestHost::new(), &parcel(1, "DE"), "no_carrier");
+    host().assert_rejected::<CreateShipment>(&parcel(1, "AQ"), "no_carrier");
+    host().assert_rejected::<CreateShipment>(&parcel(1, "DE"), "books_disagree");
+    host().assert_rejected::<CreateShipment>(&parcel(0, "DE"), "invalid_quantity");
+    TestHost::new().assert_rejected::<CreateShipment>(&parcel(1, "DE"), "no_carrier");
 }
 
 #[test]
@@ -174,11 +151,11 @@ fn each_step_can_rehearse_a_failure_in_both_directions() {
     fn check<S: Step<Output: std::fmt::Debug>>(mut host: TestHost, mut input: Value) {
         input["rehearse"] = json!({ S::NAME: { "compensate": "reject" } });
         host.execute::<S>(&input).unwrap();
-        let after = image(&host);
+        let after = host.image();
         assert_eq!(host.compensate::<S>(&input, None).unwrap_err().fault().code, "rehearsed");
-        assert_eq!(image(&host), after, "a dead letter leaves what was done");
+        assert_eq!(host.image(), after, "a dead letter leaves what was done");
         input["rehearse"] = json!({ S::NAME: { "execute": "reject" } });
-        check_rejected::<S>(host.run("another"), &input, "rehearsed");
+        host.run("another").assert_rejected::<S>(&input, "rehearsed");
     }
     check::<ReserveInventory>(host(), line());
     check::<ChargePayment>(host(), payment());

@@ -56,23 +56,12 @@ fn subject() -> Value {
 }
 
 /// All of the state, to say that nothing changed.
-fn image(host: &TestHost) -> Vec<(String, Value)> {
-    host.state_keys().map(|key| (key.to_owned(), host.state(key).unwrap())).collect()
-}
-
 /// Free, used, capacity of the pools of the region.
 fn pools(host: &TestHost) -> [[u64; 3]; 3] {
     ["database", "storage", "routes"].map(|word| {
         let pool: Value = host.state(&format!("pool/{word}/east")).unwrap();
         ["free", "used", "capacity"].map(|field| pool[field].as_u64().unwrap())
     })
-}
-
-fn check_rejected<S: Step<Output: std::fmt::Debug>>(mut host: TestHost, input: &Value, code: &str) {
-    let before = image(&host);
-    let failure = host.execute::<S>(input).expect_err(code);
-    assert!(matches!(&failure, Failure::Rejected(fault) if fault.code == code), "{input}: {failure}");
-    assert_eq!(image(&host), before);
 }
 
 #[test]
@@ -96,10 +85,10 @@ fn a_customer_gets_what_the_plan_includes() {
 fn what_only_reads_changes_nothing() {
     fn check<S: Step<Output: std::fmt::Debug>>(input: &Value) {
         let mut host = complete();
-        let before = image(&host);
+        let before = host.image();
         host.execute::<S>(input).unwrap();
         host.compensate::<S>(input, None).unwrap();
-        assert_eq!(image(&host), before);
+        assert_eq!(host.image(), before);
     }
     check::<ChoosePlan>(&json!({ "plan": "team" }));
     check::<Verify>(&subject());
@@ -108,34 +97,21 @@ fn what_only_reads_changes_nothing() {
 #[test]
 fn compensated_in_reverse_nothing_is_left_of_a_customer() {
     let mut host = host();
-    let before = image(&host);
+    let before = host.image();
     let made_database = host.execute::<CreateDatabase>(database()).unwrap();
     let made_storage = host.execute::<CreateStorage>(storage()).unwrap();
     let written = host.execute::<WriteConfiguration>(configuration()).unwrap();
     host.compensate::<WriteConfiguration>(configuration(), Some(written)).unwrap();
     host.compensate::<CreateStorage>(storage(), Some(made_storage)).unwrap();
     host.compensate::<CreateDatabase>(database(), Some(made_database)).unwrap();
-    assert_eq!(image(&host), before);
+    assert_eq!(host.image(), before);
 }
 
 #[test]
 fn done_twice_is_done_once_in_both_directions() {
-    fn check<S: Step<Output: PartialEq + std::fmt::Debug>>(mut host: TestHost, input: &Value) {
-        let before = image(&host);
-        host.compensate::<S>(input, None).expect("nothing was done, which has to be accepted");
-        let first = host.execute::<S>(input).unwrap();
-        let after = image(&host);
-        assert_ne!(after, before);
-        assert_eq!(host.execute::<S>(input).unwrap(), first);
-        assert_eq!(image(&host), after);
-        for _ in 0..2 {
-            host.compensate::<S>(input, None).unwrap();
-            assert_eq!(image(&host), before);
-        }
-    }
-    check::<CreateDatabase>(host(), &database());
-    check::<CreateStorage>(host(), &storage());
-    check::<WriteConfiguration>(furnished(), &configuration());
+    host().assert_repeatable::<CreateDatabase>(&database());
+    host().assert_repeatable::<CreateStorage>(&storage());
+    furnished().assert_repeatable::<WriteConfiguration>(&configuration());
 }
 
 #[test]
@@ -151,44 +127,44 @@ fn two_steps_of_one_run_keep_their_own_records() {
 
 #[test]
 fn what_cannot_be_done_is_rejected_and_changes_nothing() {
-    check_rejected::<ChoosePlan>(host(), &json!({ "plan": "galaxy" }), "unknown_plan");
+    host().assert_rejected::<ChoosePlan>(&json!({ "plan": "galaxy" }), "unknown_plan");
 
     let share = |region: &str, size_gib: u64| json!({ "region": region, "size_gib": size_gib });
     for (region, size_gib, code) in [("moon", 1, "unknown_region"), ("east", 0, "invalid_size")] {
-        check_rejected::<CreateDatabase>(host(), &share(region, size_gib), code);
-        check_rejected::<CreateStorage>(host(), &share(region, size_gib), code);
+        host().assert_rejected::<CreateDatabase>(&share(region, size_gib), code);
+        host().assert_rejected::<CreateStorage>(&share(region, size_gib), code);
     }
-    check_rejected::<CreateDatabase>(host(), &share("east", 91), "no_database_capacity");
-    check_rejected::<CreateStorage>(host(), &share("east", u64::MAX), "no_storage_capacity");
-    check_rejected::<CreateStorage>(host(), &json!({ "region": "east", "size_gib": 1, "colour": "red" }), "invalid_input");
+    host().assert_rejected::<CreateDatabase>(&share("east", 91), "no_database_capacity");
+    host().assert_rejected::<CreateStorage>(&share("east", u64::MAX), "no_storage_capacity");
+    host().assert_rejected::<CreateStorage>(&json!({ "region": "east", "size_gib": 1, "colour": "red" }), "invalid_input");
 
     let with = |field: &str, value: Value| {
         let mut configuration = configuration();
         configuration[field] = value;
         configuration
     };
-    check_rejected::<WriteConfiguration>(furnished(), &with("hostname", json!("legacy")), "hostname_taken");
+    furnished().assert_rejected::<WriteConfiguration>(&with("hostname", json!("legacy")), "hostname_taken");
     for hostname in ["", "Acme", "a/b", "a.b", &"a".repeat(64)] {
-        check_rejected::<WriteConfiguration>(furnished(), &with("hostname", json!(hostname)), "invalid_hostname");
+        furnished().assert_rejected::<WriteConfiguration>(&with("hostname", json!(hostname)), "invalid_hostname");
     }
-    check_rejected::<WriteConfiguration>(furnished(), &with("features", json!(["sso", "telepathy"])), "unknown_feature");
-    check_rejected::<WriteConfiguration>(furnished(), &with("region", json!("moon")), "unknown_region");
+    furnished().assert_rejected::<WriteConfiguration>(&with("features", json!(["sso", "telepathy"])), "unknown_feature");
+    furnished().assert_rejected::<WriteConfiguration>(&with("region", json!("moon")), "unknown_region");
     for (field, key) in [("database", STORAGE), ("storage", DATABASE), ("database", "database/another/create-database")] {
-        check_rejected::<WriteConfiguration>(furnished(), &with(field, json!(key)), "unknown_part");
+        furnished().assert_rejected::<WriteConfiguration>(&with(field, json!(key)), "unknown_part");
     }
     let full = furnished().with_state("pool/routes/east", json!({ "capacity": 1, "free": 0, "used": 1 }));
-    check_rejected::<WriteConfiguration>(full, &configuration(), "no_route_left");
+    full.assert_rejected::<WriteConfiguration>(&configuration(), "no_route_left");
 }
 
 #[test]
 fn a_configuration_that_leads_nowhere_is_not_verified() {
-    check_rejected::<Verify>(furnished(), &subject(), "broken_configuration");
-    check_rejected::<Verify>(complete(), &json!({ "configuration": DATABASE }), "broken_configuration");
+    furnished().assert_rejected::<Verify>(&subject(), "broken_configuration");
+    complete().assert_rejected::<Verify>(&json!({ "configuration": DATABASE }), "broken_configuration");
     let elsewhere = complete().with_state("hostname/acme", json!("configuration/old"));
-    check_rejected::<Verify>(elsewhere, &subject(), "broken_configuration");
+    elsewhere.assert_rejected::<Verify>(&subject(), "broken_configuration");
     let mut half = complete();
     half.compensate::<CreateStorage>(storage(), None).unwrap();
-    check_rejected::<Verify>(half, &subject(), "broken_configuration");
+    half.assert_rejected::<Verify>(&subject(), "broken_configuration");
 }
 
 #[test]
@@ -204,7 +180,7 @@ fn a_region_that_does_not_answer_is_asked_again_and_one_that_is_down_is_not() {
     west["region"] = json!("west");
     configured_elsewhere.execute::<WriteConfiguration>(west).unwrap();
     assert!(unavailable(configured_elsewhere), "nobody knows how it is");
-    check_rejected::<Verify>(complete().with_state("health/east", json!("down")), &subject(), "unhealthy");
+    complete().with_state("health/east", json!("down")).assert_rejected::<Verify>(&subject(), "unhealthy");
 }
 
 #[test]
@@ -218,7 +194,7 @@ fn a_rejection_tells_programs_what_is_there() {
 fn nothing_is_done_on_top_of_books_that_are_not_in_order() {
     let lost = |capacity: u64, free: u64, used: u64| json!({ "capacity": capacity, "free": free, "used": used });
     for pool in [lost(100, 50, 10), lost(100, 90, 90), lost(0, u64::MAX, 1)] {
-        check_rejected::<CreateDatabase>(host().with_state("pool/database/east", pool.clone()), &database(), "books_disagree");
+        host().with_state("pool/database/east", pool.clone()).assert_rejected::<CreateDatabase>(&database(), "books_disagree");
         let mut created = host();
         created.execute::<CreateDatabase>(database()).unwrap();
         let failure = created.with_state("pool/database/east", pool).compensate::<CreateDatabase>(database(), None).unwrap_err();
@@ -236,12 +212,12 @@ fn each_step_can_rehearse_a_failure_in_both_directions() {
         input["rehearse"] = json!({ S::NAME: { "compensate": "reject" } });
         let mut done = host.clone();
         done.execute::<S>(&input).unwrap();
-        let after = image(&done);
+        let after = done.image();
         let backward = done.compensate::<S>(&input, None).err().map(|failure| failure.fault().code.clone().into_owned());
         assert_eq!(backward, S::COMPENSATES.then(|| "rehearsed".to_owned()));
-        assert_eq!(image(&done), after, "a dead letter leaves what was done");
+        assert_eq!(done.image(), after, "a dead letter leaves what was done");
         input["rehearse"] = json!({ S::NAME: { "execute": "reject" } });
-        check_rejected::<S>(host.clone(), &input, "rehearsed");
+        host.clone().assert_rejected::<S>(&input, "rehearsed");
     }
     check::<ChoosePlan>(&host(), json!({ "plan": "team" }));
     check::<CreateDatabase>(&host(), database());

@@ -31,7 +31,9 @@ impl Draft {
 
     /// Makes it unchangeable.
     pub(in crate::sandbox) fn seal(self) -> io::Result<Code> {
-        fcntl_add_seals(&self.0, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+        // Not `WRITE`, which fails while the kernel itself happens to look at one of the pages. That one also looks for mappings that can
+        // be written to, and there is none: only this value ever had the file.
+        fcntl_add_seals(&self.0, SealFlags::FUTURE_WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
         let len = self.0.metadata()?.len();
         Ok(Code { file: self.0, len })
     }

@@ -111,6 +111,11 @@ impl Mailbox {
         self.last
     }
 
+    /// Where the newest append stands.
+    pub(super) fn newest(&self) -> Position {
+        self.last
+    }
+
     /// What to wait on until `position` is durable; none if it is.
     pub(super) fn wait_for(
         &mut self,

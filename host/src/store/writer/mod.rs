@@ -148,6 +148,11 @@ impl Writer {
         position
     }
 
+    /// Where the newest append stands.
+    pub fn newest(&self) -> Position {
+        self.shared.lock().newest()
+    }
+
     /// Waits until everything up to `position` is durable, and makes it so if it is not. Dropping the future is safe.
     ///
     /// # Errors

@@ -32,6 +32,8 @@
 //! assert_eq!(host.state::<u32>("count"), Some(42));
 //! ```
 
+mod checks;
+
 use std::time::Duration;
 
 use serde::Serialize;

@@ -11,11 +11,11 @@ const SWEEP_EVERY: u32 = 1024;
 
 /// Names somebody who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Ticket(pub(super) u64);
+pub struct Ticket(pub u64);
 
 /// What was answered to whoever came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entered {
+pub enum Entered {
     /// There is room.
     Now,
     /// It is told later.
@@ -24,7 +24,7 @@ pub(super) enum Entered {
 
 /// The places, those who have them and those who wait. `K` names a tenant.
 #[derive(Debug)]
-pub(super) struct Queue<K> {
+pub struct Queue<K> {
     free: u32,
     /// Most places of one tenant, but always enough for one of its own.
     share_max: u32,
@@ -47,13 +47,13 @@ struct Account {
 
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// With so many places, of which one tenant may have `share_max`.
-    pub(super) fn new(places: u32, share_max: u32) -> Self {
+    pub fn new(places: u32, share_max: u32) -> Self {
         let (tenants, waiting) = (HashMap::new(), BTreeSet::new());
         Self { free: places, share_max, tenants, waiting, level: 0, next: 0, turns: 0 }
     }
 
     /// Somebody comes for `weight` places, at most as many as there are.
-    pub(super) fn enter(&mut self, tenant: &K, weight: u32) -> Entered {
+    pub fn enter(&mut self, tenant: &K, weight: u32) -> Entered {
         let level = self.level;
         if !self.tenants.contains_key(tenant) {
             self.tenants.insert(tenant.clone(), Account::default());
@@ -75,7 +75,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     /// Somebody of `tenant` gives `weight` places back, after having had `cost` of whatever is shared. Gives those who are next.
-    pub(super) fn leave(&mut self, tenant: &K, weight: u32, cost: u64) -> Vec<Ticket> {
+    pub fn leave(&mut self, tenant: &K, weight: u32, cost: u64) -> Vec<Ticket> {
         self.free += weight;
         self.account(tenant, |account| {
             account.held -= weight;
@@ -85,7 +85,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     /// Somebody waits no longer. Gives those who are next because of that.
-    pub(super) fn give_up(&mut self, tenant: &K, ticket: Ticket) -> Vec<Ticket> {
+    pub fn give_up(&mut self, tenant: &K, ticket: Ticket) -> Vec<Ticket> {
         self.account(tenant, |account| account.line.retain(|(waits, _)| *waits != ticket));
         self.call()
     }

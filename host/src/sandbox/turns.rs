@@ -1,11 +1,7 @@
-//! Turns: places that are shared between tenants, to be waited for. Two things are given out so: the places of the pool, for as long as an
-//! attempt takes, and the processors, for one slice of computing at a time. So a tenant with a thousand attempts that compute for ever
-//! costs its neighbour one slice.
+//! Turns: the places of the pool, shared between tenants, to be waited for and had for as long as an attempt takes.
 
-mod queue;
-
+use amends_domain::fair::{Entered, Queue, Ticket};
 use amends_domain::id::TenantId;
-use queue::{Entered, Queue, Ticket};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -47,8 +43,7 @@ impl Turns {
         Self(Mutex::new(Inner { queue: Queue::new(places, share_max), waiting: HashMap::new() }))
     }
 
-    /// A turn to be waited for with [`Turn::poll`].
-    pub(super) fn want<'a>(&'a self, asker: &'a Asker, weight: u32) -> Turn<'a> {
+    fn want<'a>(&'a self, asker: &'a Asker, weight: u32) -> Turn<'a> {
         Turn { turns: self, asker, weight, stage: Stage::Wanted }
     }
 
@@ -77,7 +72,7 @@ impl Inner {
 
 impl Turn<'_> {
     /// Ready when it is had.
-    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
         if self.stage == Stage::Had {
             return Poll::Ready(());
         }
@@ -107,7 +102,7 @@ impl Turn<'_> {
     }
 
     /// Gives it back, and says what it cost. It can be waited for again.
-    pub(super) fn give_back(&mut self, cost: u64) {
+    fn give_back(&mut self, cost: u64) {
         let mut inner = self.turns.lock();
         let next = match std::mem::replace(&mut self.stage, Stage::Wanted) {
             Stage::Wanted => return,

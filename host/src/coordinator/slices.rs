@@ -1,0 +1,270 @@
+//! Who computes next. The tasks of all tenants share a few threads, and the runtime takes tasks in the order in which they were woken: a
+//! tenant that wakes a thousand of them would keep a neighbour's one waiting behind them all. So a task that is woken comes into a fair
+//! queue first, and is handed to the runtime when it is its tenant's turn; no more are handed over at a time than there are threads.
+//!
+//! What a task is billed is the time that it computes, and it gives way as often as it can: a guest at the end of its time slice.
+
+use amends_domain::fair::{Entered, Queue, Ticket};
+use amends_domain::id::TenantId;
+use futures_util::task::{ArcWake, AtomicWaker, waker_ref};
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+/// What being polled costs at least, in nanoseconds: tasks that only wait and are woken use threads, too.
+const COST_MIN: u64 = 1_000;
+
+/// Slices of the threads of a runtime. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Slices(Arc<Mutex<Shared>>);
+
+struct Shared {
+    queue: Queue<TenantId>,
+    waiting: HashMap<Ticket, Arc<Task>>,
+}
+
+/// Work that computes when it is its tenant's turn.
+pub(super) struct Fair<F> {
+    task: Arc<Task>,
+    work: Pin<Box<F>>,
+}
+
+struct Task {
+    slices: Slices,
+    tenant: TenantId,
+    stage: Mutex<Stage>,
+    /// Wakes the task of the runtime.
+    runtime: AtomicWaker,
+}
+
+/// Where a task stands. Changed with the queue locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It waits for something of its own.
+    Idle,
+    /// For its turn.
+    Waits(Ticket),
+    /// It has its turn, and the runtime was told.
+    Called,
+    Runs,
+    /// It was woken meanwhile.
+    RunsAgain,
+    Over,
+}
+
+impl Slices {
+    /// Of the threads of `runtime`.
+    pub(super) fn of(runtime: &Handle) -> Self {
+        let threads = u32::try_from(runtime.metrics().num_workers()).unwrap_or(u32::MAX);
+        Self(Arc::new(Mutex::new(Shared { queue: Queue::new(threads, u32::MAX), waiting: HashMap::new() })))
+    }
+
+    /// Work that is woken from now on: to be spawned at once.
+    pub(super) fn share<F: Future>(&self, tenant: &TenantId, work: F) -> Fair<F> {
+        let (stage, runtime) = (Mutex::new(Stage::Idle), AtomicWaker::new());
+        let task = Arc::new(Task { slices: self.clone(), tenant: tenant.clone(), stage, runtime });
+        task.come(&mut self.lock());
+        Fair { task, work: Box::pin(work) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Tells those who are next.
+    fn call(&mut self, next: Vec<Ticket>) {
+        for task in next.into_iter().filter_map(|ticket| self.waiting.remove(&ticket)) {
+            task.set(Stage::Called);
+            task.runtime.wake();
+        }
+    }
+}
+
+impl Task {
+    fn stage(&self) -> Stage {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, stage: Stage) {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+
+    /// Wants a turn.
+    fn come(self: &Arc<Self>, shared: &mut Shared) {
+        match shared.queue.enter(&self.tenant, 1) {
+            Entered::Now => {
+                self.set(Stage::Called);
+                self.runtime.wake();
+            }
+            Entered::Waits(ticket) => {
+                self.set(Stage::Waits(ticket));
+                shared.waiting.insert(ticket, Arc::clone(self));
+            }
+        }
+    }
+
+    /// Begins to run, if it is its turn.
+    fn begin(&self) -> bool {
+        let _shared = self.slices.lock();
+        let is_called = self.stage() == Stage::Called;
+        if is_called {
+            self.set(Stage::Runs);
+        }
+        is_called
+    }
+
+    /// Gives its turn back, and stands in line again if it was woken.
+    fn give_way(self: &Arc<Self>, cost: u64) {
+        let mut shared = self.slices.lock();
+        let next = shared.queue.leave(&self.tenant, 1, cost.max(COST_MIN));
+        shared.call(next);
+        match self.stage() {
+            Stage::RunsAgain => self.come(&mut shared),
+            Stage::Idle | Stage::Waits(_) | Stage::Called | Stage::Runs | Stage::Over => self.set(Stage::Idle),
+        }
+    }
+
+    /// Will never run again.
+    fn end(&self) {
+        let mut shared = self.slices.lock();
+        let next = match self.stage() {
+            Stage::Idle | Stage::Over => Vec::new(),
+            Stage::Called | Stage::Runs | Stage::RunsAgain => shared.queue.leave(&self.tenant, 1, COST_MIN),
+            Stage::Waits(ticket) => {
+                shared.waiting.remove(&ticket);
+                shared.queue.give_up(&self.tenant, ticket)
+            }
+        };
+        self.set(Stage::Over);
+        shared.call(next);
+    }
+}
+
+impl ArcWake for Task {
+    fn wake_by_ref(task: &Arc<Self>) {
+        let mut shared = task.slices.lock();
+        match task.stage() {
+            Stage::Idle => task.come(&mut shared),
+            Stage::Runs => task.set(Stage::RunsAgain),
+            Stage::Waits(_) | Stage::Called | Stage::RunsAgain | Stage::Over => {}
+        }
+    }
+}
+
+impl<F: Future> Future for Fair<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // Before the stage is looked at: whoever changes it later wakes this.
+        self.task.runtime.register(cx.waker());
+        if !self.task.begin() {
+            return Poll::Pending;
+        }
+        let begun = Instant::now();
+        let task = Arc::clone(&self.task);
+        let polled = self.work.as_mut().poll(&mut Context::from_waker(&waker_ref(&task)));
+        if polled.is_pending() {
+            task.give_way(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        }
+        polled
+    }
+}
+
+impl<F> Drop for Fair<F> {
+    fn drop(&mut self) {
+        self.task.end();
+    }
+}
+
+impl fmt::Debug for Slices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slices({} wait)", self.lock().waiting.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio::task::yield_now;
+
+    fn tenants() -> [TenantId; 2] {
+        ["crowd", "neighbour"].map(|name| TenantId::new(name).expect("a name"))
+    }
+
+    /// Gives way after each round as a guest does at the end of a slice: ready to go on at once.
+    async fn counts(counter: Arc<AtomicU32>) {
+        std::future::poll_fn(|cx| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn one_task_computes_as_often_as_a_hundred_of_another_tenant() {
+        let slices = Slices::of(&Handle::current());
+        let [crowd, neighbour] = tenants();
+        let (many, one) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+        let crowd: Vec<_> = (0..100).map(|_| tokio::spawn(slices.share(&crowd, counts(Arc::clone(&many))))).collect();
+        let neighbour = tokio::spawn(slices.share(&neighbour, counts(Arc::clone(&one))));
+        while many.load(Ordering::Relaxed) < 1_000 {
+            yield_now().await;
+        }
+        let (many, one) = (many.load(Ordering::Relaxed), one.load(Ordering::Relaxed));
+        // By the time that each takes, which differs: a turn of the crowd's touches another task each time.
+        assert!(one > many / 10, "{one} turns beside {many}");
+        crowd.iter().chain([&neighbour]).for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test]
+    async fn who_comes_late_does_not_wait_for_all_who_were_there() {
+        let slices = Slices::of(&Handle::current());
+        let [crowd, neighbour] = tenants();
+        let done = Arc::<AtomicU32>::default();
+        let work = |tenant| {
+            let done = Arc::clone(&done);
+            tokio::spawn(slices.share(tenant, async move { done.fetch_add(1, Ordering::Relaxed) }))
+        };
+        let _crowd: Vec<_> = (0..100).map(|_| work(&crowd)).collect();
+        let before = work(&neighbour).await.expect("it does not panic");
+        assert!(before <= 2, "{before} of the others came first");
+    }
+
+    #[tokio::test]
+    async fn turns_of_tasks_that_are_dropped_or_panic_go_to_the_next() {
+        let slices = Slices::of(&Handle::current());
+        let [crowd, _] = tenants();
+        let called = slices.share(&crowd, async {});
+        let waits = slices.share(&crowd, async {});
+        let last = slices.share(&crowd, async { 7 });
+        drop(waits);
+        drop(called);
+        assert_eq!(last.await, 7);
+        let panics = tokio::spawn(slices.share(&crowd, async { panic!("on purpose") }));
+        assert!(panics.await.is_err());
+        assert_eq!(slices.share(&crowd, async { 8 }).await, 8);
+        assert!(slices.lock().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_woken_while_it_runs_runs_again() {
+        let slices = Slices::of(&Handle::current());
+        let [crowd, _] = tenants();
+        let mut rounds = 0;
+        let work = std::future::poll_fn(move |cx| {
+            rounds += 1;
+            cx.waker().wake_by_ref();
+            if rounds < 5 { Poll::Pending } else { Poll::Ready(rounds) }
+        });
+        assert_eq!(tokio::spawn(slices.share(&crowd, work)).await.expect("it does not panic"), 5);
+    }
+}

@@ -275,9 +275,9 @@ fn a_dead_letter_is_redriven_with_a_corrected_component_and_the_run_is_compensat
     let again = Demand::Redrive { step: StepIndex(0), component: None };
     let still = host.block_on(async { ended(driven(host.demand(run, again).await.expect("it fits"))).await });
     assert_eq!((outcome(&still), still.step(StepIndex(0)).backward.attempts), (Some(Outcome::Stuck), 4), "two more attempts");
-    let other = "other".parse().expect("a name");
-    let installed = host.coordinator.install(&other, &"p".parse().expect("a name"), small_guest("echo").into());
-    let theirs = host.block_on(installed).expect("the guest is right").digest;
+    let (other, plugin) = ("other".parse().expect("a name"), "p".parse().expect("a name"));
+    let theirs =
+        host.block_on(host.coordinator.install(&other, &plugin, small_guest("echo").into())).expect("the guest is right").digest;
     let stolen = host.block_on(host.demand(run, Demand::Redrive { step: StepIndex(0), component: Some(theirs) }));
     assert!(matches!(stolen, Err(DemandError::Unfit(unfit)) if unfit.code == "component_not_installed"), "another tenant's");
     let corrected = host.install_bytes("p", small_guest("echo")).expect("the guest is right");

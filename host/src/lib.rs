@@ -11,3 +11,4 @@ pub mod coordinator;
 pub mod sandbox;
 pub mod store;
 pub mod vault;
+mod view;

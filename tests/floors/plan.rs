@@ -6,7 +6,7 @@
 pub(crate) enum Crate {
     /// `amends-domain`, floors 0 and 1.
     Domain,
-    /// `amends`, floors 2 to 5.
+    /// `amends`, floors 2 to 6.
     Host,
 }
 
@@ -79,9 +79,10 @@ pub(crate) const FLOORS: &[Floor] = &[
         modules: &["store", "sandbox", "vault", "clock", "telemetry"],
     },
     Floor { number: 3, name: "drive", of: Crate::Host, neighbours: Neighbours::Strangers, modules: &["coordinator"] },
-    Floor { number: 4, name: "faces", of: Crate::Host, neighbours: Neighbours::Strangers, modules: &["api", "console"] },
+    Floor { number: 4, name: "shapes", of: Crate::Host, neighbours: Neighbours::Strangers, modules: &["view"] },
+    Floor { number: 5, name: "faces", of: Crate::Host, neighbours: Neighbours::Strangers, modules: &["api", "console"] },
     Floor {
-        number: 5,
+        number: 6,
         name: "compose",
         of: Crate::Host,
         neighbours: Neighbours::Known,

@@ -30,14 +30,14 @@ const HOST: &[Case] = &[
     // Lower floors only.
     ("coordinator/mod.rs", "use crate::store::Store;\nuse crate::sandbox::Sandbox;", None),
     ("store/mod.rs", "\nuse crate::coordinator::Gate;", Some((2, "`store` (floor 2, edges) uses `coordinator` (floor 3, drive)"))),
-    ("coordinator/lane.rs", "use crate::cli::output;", Some((1, "`coordinator` (floor 3, drive) uses `cli` (floor 5, compose)"))),
+    ("coordinator/lane.rs", "use crate::cli::output;", Some((1, "`coordinator` (floor 3, drive) uses `cli` (floor 6, compose)"))),
     (
         "coordinator/lane.rs",
         "use super::super::{\n    clock::Clock,\n    api::Problem,\n};",
-        Some((3, "uses `api` (floor 4, faces)")),
+        Some((3, "uses `api` (floor 5, faces)")),
     ),
-    ("coordinator/lane.rs", "fn f() { g(crate::api::error::Problem) }", Some((1, "uses `api` (floor 4, faces)"))),
-    ("api/runs.rs", "use crate::{config, coordinator};", Some((1, "`api` (floor 4, faces) uses `config` (floor 5, compose)"))),
+    ("coordinator/lane.rs", "fn f() { g(crate::api::error::Problem) }", Some((1, "uses `api` (floor 5, faces)"))),
+    ("api/runs.rs", "use crate::{config, coordinator};", Some((1, "`api` (floor 5, faces) uses `config` (floor 6, compose)"))),
     ("cli/exec.rs", "use crate::compose::Host;\nuse crate::store::redb::RedbStore;", None),
     ("main.rs", "use amends::cli;", None),
     ("main.rs", "use amends::chores::sweep;", Some((1, "uses `chores`, which is no module on any floor"))),

@@ -7,7 +7,6 @@ use super::hosted::{definition, driven, id, on, prepare};
 use super::inputs::{self, Batch};
 use super::output::{Exit, Format, say, say_json};
 use super::standing::{exit, tell_end};
-use super::view::RunView;
 use crate::compose::Host;
 use crate::coordinator::{Coordinator, StartRun};
 use amends_domain::definition::Definition;
@@ -136,7 +135,7 @@ async fn one(stay: Stay<'_>, start: StartRun, telling: Telling, data: &Path) -> 
     match telling {
         Telling::Json => {
             let rest = stay.to_its_rest(run, driven).await?;
-            say_json(&RunView::of(&stay.stored(run)?)?.ended())?;
+            say_json(&stay.stored(run)?.view()?.ended())?;
             Ok(exit(&rest))
         }
         Telling::Afterwards => {

@@ -4,6 +4,7 @@ use super::error::refused;
 use super::output::say;
 use super::timeline::Timeline;
 use crate::store::Store;
+use crate::view::RunView;
 use amends_domain::definition::{Definition, read};
 use amends_domain::event::{Entry, Event};
 use amends_domain::id::{RunId, TenantId};
@@ -45,6 +46,11 @@ impl Journal {
     /// The run at its end.
     pub(super) fn replay(&self) -> anyhow::Result<Run> {
         Ok(Run::of_journal(self.run, Arc::clone(&self.definition), &self.entries)?)
+    }
+
+    /// The run as JSON.
+    pub(super) fn view(&self) -> anyhow::Result<RunView> {
+        Ok(RunView::of(&self.replay()?, &self.entries))
     }
 
     /// Why the run last went backward, for people; none if it never did.

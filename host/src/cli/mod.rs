@@ -1,5 +1,5 @@
 //! The command line: noun, then verb. Each file or folder is one noun; what they share is in `argument`, `asking`, `hosted`, `drive`,
-//! `journal`, `timeline`, `standing`, `view`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
+//! `journal`, `timeline`, `standing`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
 //! floors below, and tell the answer.
 
 mod argument;
@@ -28,7 +28,6 @@ mod tally;
 mod tenant;
 mod text;
 mod timeline;
-mod view;
 
 use clap::{Parser, Subcommand};
 use output::{Exit, Format};

@@ -5,8 +5,6 @@ use amends_domain::event::{Entry, Outcome};
 use amends_domain::explain::{Awaited, awaited, dead_letters};
 use amends_domain::id::SignalName;
 use amends_domain::run::{Phase, Run, RunStatus};
-use amends_domain::time::Timestamp;
-use serde::Serialize;
 use std::path::Path;
 
 /// The outcome, if the run has one.
@@ -55,34 +53,6 @@ impl Left {
         match self {
             Self::Waiting => "waiting",
             Self::Paused => "paused",
-        }
-    }
-}
-
-/// What an open run waits for, as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "what", rename_all = "kebab-case")]
-pub(super) enum AwaitsView {
-    /// The clock.
-    Time { until: Timestamp },
-    /// One of these.
-    Signal {
-        signals: Vec<SignalName>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        until: Option<Timestamp>,
-    },
-    /// That somebody has it go on.
-    Resume,
-}
-
-impl AwaitsView {
-    /// None if it waits for nothing.
-    pub(super) fn of(run: &Run) -> Option<Self> {
-        match awaited(run) {
-            Awaited::Nothing => None,
-            Awaited::Time { until, .. } => Some(Self::Time { until }),
-            Awaited::Signals { names, until } => Some(Self::Signal { signals: names, until }),
-            Awaited::Resume => Some(Self::Resume),
         }
     }
 }

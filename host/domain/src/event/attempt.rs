@@ -20,6 +20,16 @@ pub enum Direction {
     Backward,
 }
 
+impl Direction {
+    /// The word for it, everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+        }
+    }
+}
+
 /// Names one attempt of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AttemptRef {
@@ -85,6 +95,17 @@ pub enum Failure {
     Uncertain,
 }
 
+impl Failure {
+    /// The word for it, everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::Uncertain => "uncertain",
+        }
+    }
+}
+
 /// What ended an attempt from outside the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,6 +124,21 @@ pub enum Halt {
     Lost,
     /// The run was cancelled or killed at once.
     Cancelled,
+}
+
+impl Halt {
+    /// The word for it, everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Trap => "trap",
+            Self::OutOfFuel => "out-of-fuel",
+            Self::Timeout => "timeout",
+            Self::OutOfMemory => "out-of-memory",
+            Self::Oversized => "oversized",
+            Self::Lost => "lost",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// A failure in a plugin's own words.

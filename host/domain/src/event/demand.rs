@@ -100,6 +100,16 @@ pub enum Resolution {
     Undone,
 }
 
+impl Resolution {
+    /// The word for it, everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Undone => "undone",
+        }
+    }
+}
+
 /// Whether a resolution counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,9 +4,9 @@ use super::super::argument::{Data, Tenant};
 use super::super::journal::Journal;
 use super::super::output::{Exit, Format, plain, remark, say, say_json};
 use super::super::text::{WIDTH, count, cut};
-use super::super::view::DeadLetterView;
 use crate::compose::Reader;
 use crate::store::{PAGE_LEN_MAX, Store};
+use crate::view::DeadLetterView;
 use amends_domain::id::{RunId, TenantId};
 use clap::Args;
 use std::collections::VecDeque;
@@ -37,7 +37,8 @@ pub(super) fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
         if letters.len() > limit {
             break;
         }
-        letters.extend(DeadLetterView::all(&Journal::read(&*reader, &list.tenant.id, run)?)?);
+        let journal = Journal::read(&*reader, &list.tenant.id, run)?;
+        letters.extend(DeadLetterView::all(&journal.replay()?, &journal.entries));
     }
     let more = letters.len() > limit;
     letters.truncate(limit);

@@ -5,9 +5,9 @@ use super::super::journal::Journal;
 use super::super::output::{Exit, Format, plain, say, say_json};
 use super::super::text::{WIDTH, count, cut, wrapped};
 use super::super::timeline::Timeline;
-use super::super::view::{DeadLetterView, LetterDetails};
 use super::settle::no_letter;
 use crate::compose::Reader;
+use crate::view::{DeadLetterView, LetterDetails};
 use amends_domain::explain::{Action, DeadLetter, DeadLetterId, dead_letters};
 use amends_domain::payload::Payload;
 use amends_domain::run::{Effect, Run, Settled};
@@ -159,7 +159,7 @@ impl Page<'_> {
 
 fn say_proposed(Settled { resolve, by, at, .. }: &Settled) -> anyhow::Result<()> {
     say("")?;
-    let word = super::super::view::resolution(resolve.resolution);
+    let word = resolve.resolution.word();
     say(format_args!("proposed     {word}, by {} at {at}: awaits a second person", cut(&plain(&by.who), WIDTH / 3)))?;
     for line in wrapped(&plain(by.why.as_deref().unwrap_or_default()), WIDTH - 13, TEXT_LINES_MAX) {
         say(format_args!("{:<13}{line}", ""))?;
@@ -175,7 +175,7 @@ fn say_proposed(Settled { resolve, by, at, .. }: &Settled) -> anyhow::Result<()>
 /// One request: when, by which attempt, what, and how it was answered.
 fn told(effect: &Effect) -> String {
     let answer = effect.answer.map_or_else(|| "no answer is known".to_owned(), |status| format!("answered {status}"));
-    let way = super::super::timeline::direction(effect.direction);
+    let way = effect.direction.word();
     format!("{} {way} {}.{}  {} {}: {answer}", effect.sent, effect.attempt, effect.call, effect.method, effect.target)
 }
 

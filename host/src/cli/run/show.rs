@@ -6,7 +6,6 @@ use super::super::output::{Exit, Format, plain, say, say_json};
 use super::super::standing::standing;
 use super::super::text::{WIDTH, cut, span, wrapped};
 use super::super::timeline::fault_text;
-use super::super::view::RunView;
 use crate::compose::Reader;
 use amends_domain::explain::{dead_letters, proof};
 use amends_domain::id::{RunId, StepIndex};
@@ -34,7 +33,7 @@ pub(super) fn show(show: &Show, format: Format) -> anyhow::Result<Exit> {
     let reader = Reader::open(&show.data.dir)?;
     let journal = Journal::read(&*reader, &show.tenant.id, show.run)?;
     match format {
-        Format::Json => say_json(&RunView::of(&journal)?)?,
+        Format::Json => say_json(&journal.view()?)?,
         Format::Text => say_run(&journal, show)?,
     }
     Ok(Exit::Done)

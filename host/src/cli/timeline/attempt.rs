@@ -2,8 +2,8 @@
 
 use super::super::output::plain;
 use super::super::text::{WIDTH, count, cut, fuel, micros};
-use super::{CYAN, DIM, GREEN, INDENT, Mark, RED, Timeline, direction, with_message};
-use amends_domain::event::{AttemptEnded, Direction, Ending, Failure, Halt, LogLevel, LogLine};
+use super::{CYAN, DIM, GREEN, INDENT, Mark, RED, Timeline, with_message};
+use amends_domain::event::{AttemptEnded, Direction, Ending, LogLevel, LogLine};
 use amends_domain::time::Timestamp;
 use anstyle::Style;
 
@@ -16,7 +16,7 @@ impl Timeline {
         let number = ended.attempt.number.to_string();
         let step = self.run.definition().step(ended.attempt.step).id.as_str();
         let (fuel, took) = (fuel(ended.spent.fuel), micros(ended.spent.micros));
-        let columns = self.columns([step, direction(ended.attempt.direction), &number, &fuel, &took, ""]);
+        let columns = self.columns([step, ended.attempt.direction.word(), &number, &fuel, &took, ""]);
         let repeated = match ended.spent.conflicts {
             0 => String::new(),
             times => format!(" (repeated {}: other runs changed what it read)", count(times as usize, "time")),
@@ -56,31 +56,9 @@ fn ending(direction: Direction, ending: &Ending) -> (Mark, Style, String, String
         (Ending::Ok { .. }, Direction::Forward) => (Mark::Completed, GREEN, "completed".to_owned(), String::new()),
         (Ending::Ok { .. }, Direction::Backward) => (Mark::Compensated, CYAN, "compensated".to_owned(), String::new()),
         (Ending::Failed { failure: kind, fault, .. }, _) => {
-            (Mark::Failed, RED, format!("{} {}", failure(*kind), plain(&fault.code)), plain(&fault.message))
+            (Mark::Failed, RED, format!("{} {}", kind.word(), plain(&fault.code)), plain(&fault.message))
         }
-        (Ending::Halted { halt: kind, message }, _) => (Mark::Failed, RED, halt(*kind).to_owned(), plain(message)),
-    }
-}
-
-/// The word for the way in which a guest failed.
-pub(in crate::cli) fn failure(failure: Failure) -> &'static str {
-    match failure {
-        Failure::Rejected => "rejected",
-        Failure::Unavailable => "unavailable",
-        Failure::Uncertain => "uncertain",
-    }
-}
-
-/// The word for what ended an attempt.
-pub(in crate::cli) fn halt(halt: Halt) -> &'static str {
-    match halt {
-        Halt::Trap => "trap",
-        Halt::OutOfFuel => "out-of-fuel",
-        Halt::Timeout => "timeout",
-        Halt::OutOfMemory => "out-of-memory",
-        Halt::Oversized => "oversized",
-        Halt::Lost => "lost",
-        Halt::Cancelled => "cancelled",
+        (Ending::Halted { halt: kind, message }, _) => (Mark::Failed, RED, kind.word().to_owned(), plain(message)),
     }
 }
 

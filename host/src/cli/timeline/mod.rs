@@ -6,9 +6,6 @@ mod sentences;
 #[cfg(test)]
 mod tests;
 
-pub(super) use attempt::{failure, halt};
-pub(super) use sentences::direction;
-
 use super::output::plain;
 use super::text::{WIDTH, cut, span, wrapped};
 use amends_domain::definition::Definition;
@@ -183,7 +180,7 @@ impl Timeline {
 
     /// A line about one direction of a step.
     fn way_line(&self, at: Timestamp, mark: Mark, (step, way): (StepIndex, Direction), text: &str) -> String {
-        self.step_line(at, mark, step, &format!("{:<9}  {text}", direction(way)))
+        self.step_line(at, mark, step, &format!("{:<9}  {text}", way.word()))
     }
 
     fn step_line(&self, at: Timestamp, mark: Mark, step: StepIndex, text: &str) -> String {

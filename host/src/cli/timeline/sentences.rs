@@ -5,7 +5,7 @@ use super::super::text::{count, cut, span};
 use super::{Mark, TEXT_COLUMNS, Timeline, fault_text, with_message};
 use amends_domain::definition::Node;
 use amends_domain::event::{
-    Author, Cause, Confirmation, Demand, Demanded, Direction, Fault, InFlight, Omission, Resolution, Resolve, WaitEnd,
+    Author, Cause, Confirmation, Demand, Demanded, Fault, InFlight, Omission, Resolution, Resolve, WaitEnd,
 };
 use amends_domain::explain::proof;
 use amends_domain::id::StepIndex;
@@ -161,11 +161,4 @@ fn below(demand: &Demand, by: &Author) -> Vec<String> {
 /// A payload in a line; what does not fit is cut by whoever lays it out.
 fn shown(payload: &Payload) -> String {
     cut(&plain(&payload.readable().to_string()), TEXT_COLUMNS)
-}
-
-pub(in crate::cli) fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Forward => "forward",
-        Direction::Backward => "backward",
-    }
 }

@@ -1,10 +1,7 @@
 //! How demands, resolutions and dead letters are shown.
 
-use super::super::output::plain;
-use super::super::timeline::direction as way;
+use super::run::{FaultView, fault};
 use super::step::{AttemptView, attempts, ending};
-use super::{FaultView, fault};
-use crate::cli::journal::Journal;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Confirmation, Demand, Demanded, Direction, Entry, Event, InFlight, Resolution};
 use amends_domain::explain::{Advice, DeadLetter, DeadLetterId, dead_letters};
@@ -114,15 +111,15 @@ impl ResolutionView {
 
 /// A dead letter in a list.
 #[derive(Debug, Serialize)]
-pub(in crate::cli) struct DeadLetterView {
-    pub(in crate::cli) id: DeadLetterId,
+pub(crate) struct DeadLetterView {
+    pub(crate) id: DeadLetterId,
     run: RunId,
     step: StepId,
-    pub(in crate::cli) saga: SagaName,
+    pub(crate) saga: SagaName,
     direction: Direction,
-    pub(in crate::cli) since: Timestamp,
+    pub(crate) since: Timestamp,
     /// How many, in that direction.
-    pub(in crate::cli) attempts: u32,
+    pub(crate) attempts: u32,
     /// How the last one ended; none if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'static str>,
@@ -136,13 +133,12 @@ pub(in crate::cli) struct DeadLetterView {
 
 impl DeadLetterView {
     /// All dead letters of a run.
-    pub(in crate::cli) fn all(journal: &Journal) -> anyhow::Result<Vec<Self>> {
-        let run = journal.replay()?;
-        Ok(dead_letters(&run, &journal.entries).iter().map(|letter| Self::of(&run, letter)).collect())
+    pub(crate) fn all(run: &Run, entries: &[Entry]) -> Vec<Self> {
+        dead_letters(run, entries).iter().map(|letter| Self::of(run, letter)).collect()
     }
 
     /// One of them.
-    pub(in crate::cli) fn of(run: &Run, letter: &DeadLetter<'_>) -> Self {
+    pub(crate) fn of(run: &Run, letter: &DeadLetter<'_>) -> Self {
         let (result, said) = letter.last.map(ending).map_or((None, None), |(result, fault)| (Some(result), fault));
         Self {
             id: letter.id.clone(),
@@ -160,12 +156,12 @@ impl DeadLetterView {
     }
 
     /// `forward` or `backward`.
-    pub(in crate::cli) fn way(&self) -> &'static str {
-        way(self.direction)
+    pub(crate) fn way(&self) -> &'static str {
+        self.direction.word()
     }
 
     /// How its last attempt ended, or why there was none.
-    pub(in crate::cli) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         match (self.result, &self.fault) {
             (Some(result), Some(FaultView { code, message, .. })) if result.replace('-', "_") == *code => {
                 format!("{result}: {message}")
@@ -177,15 +173,15 @@ impl DeadLetterView {
     }
 
     /// What one person says, if that is not enough.
-    pub(in crate::cli) fn proposal(&self) -> Option<String> {
+    pub(crate) fn proposal(&self) -> Option<String> {
         let ResolutionView { resolution: word, by, .. } = self.proposed.as_ref()?;
-        Some(format!("awaits a second person: {}, says {}", resolution(*word), plain(by)))
+        Some(format!("awaits a second person: {}, says {}", word.word(), by))
     }
 }
 
 /// A dead letter and all that is known of it.
 #[derive(Debug, Serialize)]
-pub(in crate::cli) struct LetterDetails {
+pub(crate) struct LetterDetails {
     #[serde(flatten)]
     letter: DeadLetterView,
     run_status: &'static str,
@@ -220,7 +216,7 @@ struct SentView {
 }
 
 impl LetterDetails {
-    pub(in crate::cli) fn of(run: &Run, letter: &DeadLetter<'_>, entries: &[Entry], commands: Vec<String>) -> Self {
+    pub(crate) fn of(run: &Run, letter: &DeadLetter<'_>, entries: &[Entry], commands: Vec<String>) -> Self {
         let (step, state) = (run.definition().step(letter.step), run.step(letter.step));
         Self {
             letter: DeadLetterView::of(run, letter),
@@ -246,13 +242,5 @@ fn sent(effect: &Effect) -> SentView {
         sent_at: effect.sent,
         status: effect.answer,
         response: effect.response.clone(),
-    }
-}
-
-/// The word for how a dead letter stands after a person saw to it.
-pub(in crate::cli) fn resolution(resolution: Resolution) -> &'static str {
-    match resolution {
-        Resolution::Done => "done",
-        Resolution::Undone => "undone",
     }
 }

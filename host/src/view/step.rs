@@ -1,8 +1,7 @@
 //! How the steps of a run are shown: each with its attempts in both directions, what they sent, and why it needs no compensation.
 
-use super::super::timeline::{failure, halt};
+use super::run::{FaultView, fault};
 use super::settled::ResolutionView;
-use super::{FaultView, fault};
 use amends_domain::definition::{Node, Step};
 use amends_domain::digest::Digest;
 use amends_domain::event::{AttemptEnded, AttemptRef, Direction, Ending, Entry, Event, LogLine, WaitEnd};
@@ -112,7 +111,7 @@ impl StepView {
 }
 
 /// Its kind, or `wait`.
-pub(in crate::cli) fn kind(step: &Step) -> &'static str {
+pub(crate) fn kind(step: &Step) -> &'static str {
     match &step.node {
         Node::Uses(uses) => uses.kind.word(),
         Node::Wait(_) => "wait",
@@ -166,9 +165,9 @@ pub(super) fn ending(ended: &AttemptEnded) -> (&'static str, Option<FaultView>) 
     match (&ended.ending, ended.attempt.direction) {
         (Ending::Ok { .. }, Direction::Forward) => ("completed", None),
         (Ending::Ok { .. }, Direction::Backward) => ("compensated", None),
-        (Ending::Failed { failure: kind, fault: said, .. }, _) => (failure(*kind), Some(fault(said))),
+        (Ending::Failed { failure: kind, fault: said, .. }, _) => (kind.word(), Some(fault(said))),
         (Ending::Halted { halt: kind, message }, _) => {
-            let code = halt(*kind);
+            let code = kind.word();
             (code, Some(FaultView { code: code.replace('-', "_"), message: message.clone(), details: None }))
         }
     }

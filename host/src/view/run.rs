@@ -1,25 +1,18 @@
-//! A run as JSON: the shape that programs rely on, the same wherever a run is shown. Apart from the rules, whose types may change.
+//! A run and all its attempts.
 
-mod settled;
-mod step;
-
-pub(super) use settled::{DeadLetterView, LetterDetails, resolution};
-pub(super) use step::kind;
-
-use super::journal::Journal;
-use super::standing::AwaitsView;
+use super::awaits::AwaitsView;
+use super::settled::{DeadLetterView, DemandView};
+use super::step::{StepView, ending};
 use amends_domain::event::{Cause, Direction, Entry, Event, Fault, Outcome};
 use amends_domain::id::{RunId, SagaName, StepId, StepIndex};
 use amends_domain::payload::Payload;
 use amends_domain::run::{Ended, Phase, Run};
 use amends_domain::time::Timestamp;
 use serde::Serialize;
-use settled::DemandView;
-use step::{StepView, ending};
 
-/// A run and all its attempts.
+/// A run and all its attempts: the shape that programs rely on.
 #[derive(Debug, Serialize)]
-pub(super) struct RunView {
+pub(crate) struct RunView {
     id: RunId,
     saga: SagaName,
     version: u32,
@@ -56,7 +49,7 @@ pub(super) struct RunView {
 
 /// The same as the answer of a command that waited for the end: what one looks for first stands first, and is always there.
 #[derive(Debug, Serialize)]
-pub(super) struct EndedView {
+pub(crate) struct EndedView {
     run: RunId,
     outcome: Option<Outcome>,
     output: Option<Payload>,
@@ -65,11 +58,11 @@ pub(super) struct EndedView {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct FaultView {
+pub(crate) struct FaultView {
     pub(super) code: String,
     pub(super) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Payload>,
+    pub(crate) details: Option<Payload>,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,17 +80,16 @@ enum CauseView {
 }
 
 impl RunView {
-    /// The run that `journal` tells of.
-    pub(super) fn of(journal: &Journal) -> anyhow::Result<Self> {
-        let run = journal.replay()?;
+    /// A run as `entries`, all its facts, leave it.
+    pub(crate) fn of(run: &Run, entries: &[Entry]) -> Self {
         let ended = match run.phase() {
             Phase::Ended(ended) => Some(ended.clone()),
             Phase::Forward | Phase::Backward(_) => None,
         };
-        let cause = journal.entries.iter().rev().find_map(cause);
-        let steps = run.definition().indexed().map(|(index, _)| StepView::of(&run, index, &journal.entries)).collect();
+        let cause = entries.iter().rev().find_map(cause);
+        let steps = run.definition().indexed().map(|(index, _)| StepView::of(run, index, entries)).collect();
         let started = run.started();
-        Ok(Self {
+        Self {
             id: run.id(),
             saga: started.saga.clone(),
             version: started.version,
@@ -105,7 +97,7 @@ impl RunView {
             outcome: ended.as_ref().map(|ended| ended.outcome),
             input: started.input.clone(),
             output: ended.as_ref().and_then(|ended| ended.output.clone()),
-            error: error(&run, ended.as_ref(), cause, &journal.entries),
+            error: error(run, ended.as_ref(), cause, entries),
             started_at: run.started_at(),
             ended_at: ended.map(|ended| ended.at),
             steps,
@@ -117,14 +109,14 @@ impl RunView {
             }),
             key: started.key.clone(),
             begins_at: Some(run.begins_at()).filter(|begins| *begins > run.started_at()),
-            awaits: AwaitsView::of(&run),
-            demands: DemandView::all(&run, &journal.entries),
-            dead_letters: DeadLetterView::all(journal)?,
-        })
+            awaits: AwaitsView::of(run),
+            demands: DemandView::all(run, entries),
+            dead_letters: DeadLetterView::all(run, entries),
+        }
     }
 
     /// The run as the answer of a command that waited for its end.
-    pub(super) fn ended(mut self) -> EndedView {
+    pub(crate) fn ended(mut self) -> EndedView {
         EndedView { run: self.id, outcome: self.outcome.take(), output: self.output.take(), rest: self }
     }
 }
@@ -160,7 +152,7 @@ fn step_fault(step: StepIndex, entries: &[Entry]) -> Option<FaultView> {
     })
 }
 
-fn fault(fault: &Fault) -> FaultView {
+pub(super) fn fault(fault: &Fault) -> FaultView {
     FaultView { code: fault.code.clone(), message: fault.message.clone(), details: fault.details.clone() }
 }
 
@@ -172,11 +164,11 @@ mod tests {
     use serde_json::{Value, json};
 
     fn view_of(steps: &str, events: Vec<Event>) -> Value {
-        serde_json::to_value(RunView::of(&journal_of(steps, events)).expect("a journal that makes sense")).expect("it is JSON")
+        serde_json::to_value(journal_of(steps, events).view()).expect("it is JSON")
     }
 
     fn view(events: Vec<Event>) -> Value {
-        serde_json::to_value(RunView::of(&journal(events)).expect("a journal that makes sense")).expect("it is JSON")
+        serde_json::to_value(journal(events).view()).expect("it is JSON")
     }
 
     #[test]
@@ -230,7 +222,7 @@ mod tests {
             assert_eq!(open.get(field), None, "{field}");
         }
         assert_eq!((&open["status"], &open["steps"][0]["attempts"][0]["result"]), (&json!("running"), &json!("uncertain")));
-        let ended = RunView::of(&journal(vec![])).expect("a journal that makes sense").ended();
+        let ended = journal(vec![]).view().ended();
         let ended = serde_json::to_value(ended).expect("it is JSON");
         assert_eq!((&ended["run"], ended.get("output")), (&json!("run_00000000000000000000000007"), Some(&Value::Null)));
     }

@@ -1,0 +1,14 @@
+//! What the host shows, as JSON: the shapes that programs rely on, the same on the command line and over HTTP. Apart from the rules, whose
+//! types may change, and from the faces, which only pass them on.
+
+mod awaits;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod run;
+mod settled;
+mod step;
+
+pub(crate) use awaits::AwaitsView;
+pub(crate) use run::RunView;
+pub(crate) use settled::{DeadLetterView, LetterDetails};
+pub(crate) use step::kind;

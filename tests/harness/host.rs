@@ -48,7 +48,6 @@ impl Host {
     /// # Errors
     /// What the store or the sandbox says.
     pub fn beside(outside: Option<Arc<dyn Outside>>, store: Arc<dyn Store>, workers: usize) -> Result<Self> {
-        let guests = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
         let settings = SandboxSettings {
             attempts_max: 64,
             components_max: 16,
@@ -58,9 +57,22 @@ impl Host {
             outside,
             egress: EgressSettings::system(),
         };
-        let sandbox = Arc::new(Sandbox::new(settings)?);
-        let coordinator = Coordinator::new(store, sandbox, Arc::new(SystemClock), guests.handle().clone())?;
-        Ok(Self { coordinator, tenant: "local".parse()?, guests })
+        Self::around(Sandbox::new(settings)?, store, workers, |coordinator| coordinator)
+    }
+
+    /// A host whose guests run in `sandbox`; `fitted` gives the coordinator what else it shall have.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn around(
+        sandbox: Sandbox,
+        store: Arc<dyn Store>,
+        workers: usize,
+        fitted: impl FnOnce(Coordinator) -> Coordinator,
+    ) -> Result<Self> {
+        let guests = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+        let coordinator = Coordinator::new(store, Arc::new(sandbox), Arc::new(SystemClock), guests.handle().clone())?;
+        Ok(Self { coordinator: fitted(coordinator), tenant: "local".parse()?, guests })
     }
 
     /// Waits for `work` on the threads of the guests.

@@ -2,13 +2,17 @@
 
 mod bank;
 mod host;
+mod names;
 mod program;
 mod site;
+mod uploads;
 
 pub use bank::{Bank, Charged, Keys};
 pub use host::{Host, payload};
+pub use names::ScriptedNames;
 pub use program::{Ended, PATIENCE, Program, run_amends, run_amends_with};
 pub use site::{Arrived, Reply, Site};
+pub use uploads::{bare_component, bomb, busy, core_function, core_module, items, leb, section, with_modules, with_sections};
 
 use std::path::PathBuf;
 
@@ -68,17 +72,15 @@ pub fn framed_guest(text: &str) -> Vec<u8> {
     wat::parse_str(&framed).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// `component` with core modules in it that nobody instantiates: they are checked and compiled all the same.
-pub fn with_modules(mut component: Vec<u8>, modules: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
-    for module in modules {
-        component.push(1);
-        let mut left = module.len();
-        while left >= 0x80 {
-            component.push(u8::try_from(left & 0x7f).expect("seven bits") | 0x80);
-            left >>= 7;
-        }
-        component.push(u8::try_from(left).expect("seven bits"));
-        component.extend(module);
-    }
-    component
+/// The text of a guest, for the frame, whose `execute` has this body, which gives the address of the answer; `before` is what else its
+/// module has. Its compensation succeeds.
+pub fn executes(before: &str, body: &str) -> String {
+    format!(
+        r#"(core module $guest
+          (import "libc" "memory" (memory 1))
+          {before}
+          (func (export "execute") (param $at i32) (param $len i32) (result i32) {body})
+          (func (export "compensate") (param i32 i32 i32 i32 i32) (result i32) (i32.const 0)))
+        (core instance $it (instantiate $guest (with "libc" (instance $libc)) (with "host" (instance $host))))"#
+    )
 }

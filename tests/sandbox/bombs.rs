@@ -1,25 +1,12 @@
 //! Uploads that are small and become large when they are compiled. Refused before that, at once, with the limit and the value found.
 
 use crate::sandbox;
-use std::fmt::Write;
+use harness::bomb;
 use std::time::{Duration, Instant};
 
 /// No refusal takes longer, or more memory.
 const REFUSAL_MAX: Duration = Duration::from_millis(50);
 const MEMORY_MAX: u64 = 50 * crate::MIB;
-
-/// A component of `levels` components, each of which instantiates the one before `fan_out` times.
-fn bomb(levels: usize, fan_out: usize) -> Vec<u8> {
-    let mut text = "(component (component $c0 (core module $m) (core instance (instantiate $m)))".to_owned();
-    for level in 1..levels {
-        let inner = level - 1;
-        let instances = format!("(instance (instantiate $c{inner}))").repeat(fan_out);
-        write!(text, "(component $c{level} (alias outer 1 $c{inner} (component $c{inner})) {instances})")
-            .expect("a string takes all");
-    }
-    let instances = format!("(instance (instantiate $c{}))", levels - 1).repeat(fan_out);
-    wat::parse_str(format!("{text} {instances} (instance $s) (export \"amends:saga/step@0.1.0\" (instance $s)))")).expect("text")
-}
 
 /// Most memory that this process has had, bytes.
 fn memory_peak() -> u64 {

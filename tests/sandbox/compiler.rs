@@ -5,6 +5,7 @@ use crate::{MIB, SETTINGS, call, guest, invoke, output};
 use amends::sandbox::{CompileLimits, CompilerSettings, Refusal, Sandbox, SandboxSettings};
 use amends_domain::digest::Digest;
 use amends_domain::time::Span;
+use harness::busy;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,19 +22,6 @@ fn sandbox(program: PathBuf, limits: CompileLimits) -> Sandbox {
 
 async fn refusal(sandbox: &Sandbox, bytes: Vec<u8>) -> Refusal {
     sandbox.load(Digest::of(&bytes), bytes.into()).await.expect_err("it is refused")
-}
-
-/// The guest `echo` with modules beside it that keep a compiler busy for many seconds, and every one of which is allowed: values that
-/// live from end to end, and thousands of places where each may have come from another one.
-fn busy() -> Vec<u8> {
-    let locals = 60;
-    let choice = |n: usize| {
-        let (from, to) = (n * 7 % locals, n * 13 % locals);
-        format!("(if (local.get {from}) (then (local.set {to} (i32.add (local.get {from}) (local.get {to})))))")
-    };
-    let body: String = (0..5_000).map(choice).collect();
-    let module = wat::parse_str(format!("(module (func (param i32) (local {}) {body}))", "i32 ".repeat(locals))).expect("text");
-    harness::with_modules(guest("echo"), std::iter::repeat_n(module, 60))
 }
 
 /// Processes that this one started to compile with so much memory.

@@ -5,53 +5,21 @@ use super::*;
 use crate::world::Point;
 use amends::sandbox::Names;
 use amends_domain::event::{HostGrant, Reach, Transport};
-use futures_util::future::BoxFuture;
 use harness::guest as plugin;
-use harness::{Reply as Answer, Site};
+use harness::{Reply as Answer, ScriptedNames, Site};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::io;
-use std::net::IpAddr;
-use std::sync::Mutex;
-
-/// Names that mean what a test says: the next answer each time one is asked for, the last one for ever.
-struct Scripted(HashMap<&'static str, Mutex<Vec<Vec<IpAddr>>>>, Mutex<Vec<String>>);
-
-impl Scripted {
-    fn new(names: &[(&'static str, &[&[&str]])]) -> Arc<Self> {
-        let parsed = |addresses: &[&str]| addresses.iter().map(|address| address.parse().expect("an address")).collect();
-        let names =
-            names.iter().map(|(name, answers)| (*name, Mutex::new(answers.iter().rev().map(|list| parsed(list)).collect())));
-        Arc::new(Self(names.collect(), Mutex::default()))
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.1.lock().expect("nothing panics while it holds this lock").clone()
-    }
-}
-
-impl Names for Scripted {
-    fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
-        self.1.lock().expect("nothing panics while it holds this lock").push(name.to_owned());
-        let answer = self.0.get(name).map(|answers| {
-            let mut answers = answers.lock().expect("nothing panics while it holds this lock");
-            if answers.len() > 1 { answers.pop().expect("there are some") } else { answers[0].clone() }
-        });
-        Box::pin(async move { answer.ok_or_else(|| io::ErrorKind::NotFound.into()) })
-    }
-}
 
 /// A guest that sends, and what is around it.
 struct Case {
     world: Arc<World>,
-    names: Arc<Scripted>,
+    names: Arc<ScriptedNames>,
     authorities: Vec<bytes::Bytes>,
     grants: Vec<HostGrant>,
 }
 
 impl Case {
     fn new() -> Self {
-        Self { world: World::new(Mood::Prompt), names: Scripted::new(&[]), authorities: Vec::new(), grants: Vec::new() }
+        Self { world: World::new(Mood::Prompt), names: ScriptedNames::new(&[]), authorities: Vec::new(), grants: Vec::new() }
     }
 
     /// Grants http to this machine under the name `host`.
@@ -145,7 +113,7 @@ async fn nothing_arrives_before_the_intent_is_durable_and_nothing_is_noted_if_no
 async fn only_what_is_granted_is_reached_and_the_log_says_why_the_rest_is_not() {
     let site = Site::start(|_| Answer::new(200, ""));
     let port = site.port();
-    let names = Scripted::new(&[
+    let names = ScriptedNames::new(&[
         ("bank.test", &[&["127.0.0.1"]]),
         ("other.bank.test", &[&["127.0.0.1"]]),
         ("private.test", &[&["10.0.0.1"]]),
@@ -215,7 +183,7 @@ async fn only_what_is_granted_is_reached_and_the_log_says_why_the_rest_is_not() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_changes_its_mind_is_connected_to_where_it_was_checked() {
     let site = Site::start(|_| Answer::new(200, ""));
-    let names = Scripted::new(&[("bank.test", &[&["127.0.0.1"], &["10.0.0.1"]])]);
+    let names = ScriptedNames::new(&[("bank.test", &[&["127.0.0.1"], &["10.0.0.1"]])]);
     let case = Case { names: Arc::clone(&names), ..Case::new() }.granting(&format!("bank.test:{}", site.port()));
     let url = format!("http://bank.test:{}/", site.port());
     let reply = case.run(json!([get(&url), get(&url)])).await;
@@ -357,7 +325,7 @@ async fn over_tls_the_other_side_must_be_who_was_granted() {
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
     let config = config.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).expect("they fit");
     let site = Site::start_secure(config, |_| Answer::new(200, "safe"));
-    let names = Scripted::new(&[("bank.test", &[&["127.0.0.1"]]), ("other.test", &[&["127.0.0.1"]])]);
+    let names = ScriptedNames::new(&[("bank.test", &[&["127.0.0.1"]]), ("other.test", &[&["127.0.0.1"]])]);
     let port = site.port();
     let mut case = Case { names, ..Case::new() }.granting(&format!("bank.test:{port}")).granting(&format!("other.test:{port}"));
     let url = |name: &str| json!([post(&format!("https://{name}:{port}/"))]);

@@ -1,6 +1,7 @@
 //! What an attempt carries for a component that imports WASI.
 
 use super::clocks::AttemptClock;
+use super::polls::Polls;
 use super::random::{AttemptRandom, Draw, RANDOM_LEN_MAX, insecure_seed};
 use super::streams::{LogStream, Moved};
 use crate::sandbox::attempt::Attempt;
@@ -82,6 +83,12 @@ impl Attempt {
         let wasi = self.wasi.as_mut().expect("an attempt of a component that imports WASI has it");
         wasi.calls += 1;
         wasi
+    }
+
+    /// What it waits for.
+    pub(super) fn polls(&mut self) -> Polls<'_> {
+        let Wasi { table, calls, .. } = self.wasi();
+        Polls { table, calls }
     }
 }
 

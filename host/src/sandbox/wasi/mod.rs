@@ -5,12 +5,14 @@
 
 mod clocks;
 mod context;
+mod polls;
 mod random;
 mod streams;
 
 pub(super) use context::Wasi;
 
 use super::attempt::Attempt;
+use polls::Polls;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
@@ -105,9 +107,15 @@ impl HasData for Table {
     type Data<'a> = &'a mut ResourceTable;
 }
 
+struct Polling;
+
+impl HasData for Polling {
+    type Data<'a> = Polls<'a>;
+}
+
 fn link_io(linker: &mut Linker<Attempt>) -> wasmtime::Result<()> {
     io::error::add_to_linker::<_, Table>(linker, |attempt| attempt.ctx().table)?;
-    io::poll::add_to_linker::<_, Table>(linker, |attempt| attempt.ctx().table)?;
+    io::poll::add_to_linker::<_, Polling>(linker, Attempt::polls)?;
     io::streams::add_to_linker::<_, Table>(linker, |attempt| attempt.ctx().table)
 }
 

@@ -32,6 +32,8 @@ mod egress;
 mod fence;
 #[path = "sandbox/kept.rs"]
 mod kept;
+#[path = "sandbox/limits.rs"]
+mod limits;
 #[path = "sandbox/smith.rs"]
 mod smith;
 #[path = "sandbox/state.rs"]

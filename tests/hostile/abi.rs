@@ -53,5 +53,12 @@ pub(crate) fn attacks() -> Vec<Attack> {
         hostile_realloc("realloc gives what is outside", "trap", "(i32.const -65536)"),
         hostile_realloc("realloc gives nothing", "trap", "(i32.const 0)"),
         hostile_realloc("realloc traps", "trap", "(unreachable)"),
+        // A list of records, which begin at multiples of eight.
+        Attack::framed(
+            "realloc gives an odd address",
+            "trap",
+            &executes(r#"(import "host" "effects" (func $effects (param i32)))"#, "(call $effects (i32.const 96)) (i32.const 0)"),
+            &[("(local.get $at)))\n  (core instance $libc", "(i32.const 32769)))\n  (core instance $libc")],
+        ),
     ]
 }

@@ -1,5 +1,7 @@
-//! One attack: a component, and what must become of it.
+//! One attack: a component, what it is told to do, and what must become of it.
 
+pub(crate) use harness::executes;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A component that means harm.
@@ -9,12 +11,44 @@ pub(crate) struct Attack {
     pub(crate) name: &'static str,
     /// The upload.
     pub(crate) component: Vec<u8>,
-    /// `refused CODE`, or how its only attempt ends: the word of the ending.
+    /// Whether it may send requests.
+    pub(crate) way: Way,
+    /// What its step is given.
+    pub(crate) input: Value,
+    /// `refused CODE`, or how its only attempt ends: the word of the ending. See [`Way`] for more.
     pub(crate) verdict: &'static str,
     /// Longest time from the upload to the end of the run. Generous: the machine may be busy.
     pub(crate) wall_max: Duration,
     /// Most bytes that the host's memory grows by meanwhile.
     pub(crate) memory_max: u64,
+}
+
+/// Whether a plugin has a way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// No grant; the saga `one`.
+    None,
+    /// The grants of the site; the saga `sends`. If the attempt ends well, the verdict says what the guest was told of its requests: a
+    /// status, or an error. And it says how many arrived outside.
+    Granted,
+}
+
+impl Way {
+    /// The plugin that is installed.
+    pub(crate) fn plugin(self) -> &'static str {
+        match self {
+            Self::None => "p",
+            Self::Granted => "probe",
+        }
+    }
+
+    /// The saga that is run.
+    pub(crate) fn saga(self) -> &'static str {
+        match self {
+            Self::None => "one",
+            Self::Granted => "sends",
+        }
+    }
 }
 
 /// What an attempt may use, and something for the host's own doing.
@@ -38,18 +72,18 @@ impl Attack {
 
     /// An upload.
     pub(crate) fn component(name: &'static str, verdict: &'static str, component: Vec<u8>) -> Self {
-        Self { name, component, verdict, wall_max: Duration::from_secs(20), memory_max: MEMORY_MAX }
+        let (way, input) = (Way::None, json!({}));
+        Self { name, component, way, input, verdict, wall_max: Duration::from_secs(20), memory_max: MEMORY_MAX }
     }
-}
 
-/// The guest that `execute` makes: a body that gives the address of the answer.
-pub(crate) fn executes(before: &str, body: &str) -> String {
-    format!(
-        r#"(core module $guest
-          (import "libc" "memory" (memory 1))
-          {before}
-          (func (export "execute") (param $at i32) (param $len i32) (result i32) {body})
-          (func (export "compensate") (param i32 i32 i32 i32 i32) (result i32) (i32.const 0)))
-        (core instance $it (instantiate $guest (with "libc" (instance $libc)) (with "host" (instance $host))))"#
-    )
+    /// The plugin `probe`, which does what `acts` says.
+    pub(crate) fn probe(name: &'static str, verdict: &'static str, acts: &Value) -> Self {
+        let probe = std::fs::read(harness::guest("probe")).expect("it is built");
+        Self { way: Way::Granted, input: json!({ "forward": acts }), ..Self::component(name, verdict, probe) }
+    }
+
+    /// The same with other bounds.
+    pub(crate) fn within(self, wall_max: Duration, memory_max: u64) -> Self {
+        Self { wall_max, memory_max, ..self }
+    }
 }

@@ -2,29 +2,39 @@
 
 use crate::attack::executes;
 use crate::site::Site;
-use amends::coordinator::{DemandError, DemandOf, StartRun, StartedRun, Then};
-use amends_domain::event::{Author, Demand, InFlight, Outcome};
+use amends::coordinator::{Answered, DemandError, DemandOf, Driven, StartRun, StartedRun, Then};
+use amends_domain::audit::{Head, Sealed};
+use amends_domain::event::{Author, Demand, Ending, Halt, InFlight, Outcome};
+use amends_domain::id::{Lane, RunId};
 use amends_domain::payload::Payload;
 use amends_domain::run::{Phase, Run};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use harness::framed_guest;
 
 /// An attack that checks for itself.
-type Many = (&'static str, fn(&Site));
+pub(crate) type Many = (&'static str, fn(&Site));
 
 pub(crate) fn attacks() -> Vec<Many> {
     vec![
         ("traps on the way back", traps_on_the_way_back),
+        ("uses up its fuel on the way back", burns_on_the_way_back),
         ("loops on the way back", loops_on_the_way_back),
         ("keeps what it knows in globals", keeps_globals),
         ("a thousand loops at once", a_thousand_loops),
         ("all memories of the pool at once", exhausts_the_pool),
         ("cancels a hundred runs, again and again", cancels_storms),
+        ("cancels what computes, again and again", cancels_loops),
+        ("replaces its plugin under its runs", replaces_its_plugin),
+        ("replaces it a hundred times meanwhile", replaces_it_often),
         ("guesses the ids of the neighbour's runs", guesses_ids),
+        ("alters its records afterwards", alters_records),
     ]
 }
 
 const SMALL: &str = r#""retry":{"attempts":1},"limits":{"fuel":3000000,"timeout":"5s","memory":"4MiB"}"#;
+
+/// More than can be used up in time.
+const MUCH: &str = r#""retry":{"attempts":1},"limits":{"fuel":50000000000,"timeout":"300ms","memory":"4MiB"}"#;
 
 fn outcome(run: &Run) -> Outcome {
     match run.phase() {
@@ -46,21 +56,27 @@ fn backward(back: &str) -> Vec<u8> {
     ))
 }
 
-fn stuck_by(site: &Site, back: &str) {
+fn stuck_by(site: &Site, limits: &str, back: &str, halted: Halt) {
     site.upload(backward(back)).expect("it is accepted");
     site.apply(&format!(
-        r#"{{"saga":"back","defaults":{{{SMALL}}},"steps":[{{"id":"a","uses":"p/p","input":"a"}},{{"id":"b","uses":"p/p","input":"b"}}]}}"#
+        r#"{{"saga":"back","defaults":{{{limits}}},"steps":[{{"id":"a","uses":"p/p","input":"a"}},{{"id":"b","uses":"p/p","input":"b"}}]}}"#
     ));
     let run = site.host.block_on(site.run("back"));
     assert_eq!((outcome(&run), run.head().dead_letters), (Outcome::Stuck, 1));
+    let last = site.attempts(run.id()).pop().expect("there were three");
+    assert!(matches!(last.ending, Ending::Halted { halt, .. } if halt == halted), "{:?}", last.ending);
 }
 
 fn traps_on_the_way_back(site: &Site) {
-    stuck_by(site, "(unreachable)");
+    stuck_by(site, SMALL, "(unreachable)", Halt::Trap);
+}
+
+fn burns_on_the_way_back(site: &Site) {
+    stuck_by(site, SMALL, "(loop $ever (br $ever)) (unreachable)", Halt::OutOfFuel);
 }
 
 fn loops_on_the_way_back(site: &Site) {
-    stuck_by(site, "(loop $ever (br $ever)) (unreachable)");
+    stuck_by(site, MUCH, "(loop $ever (br $ever)) (unreachable)", Halt::Timeout);
 }
 
 fn keeps_globals(site: &Site) {
@@ -93,23 +109,77 @@ fn cancels_storms(site: &Site) {
 }
 
 async fn cancelled_often(site: &Site) {
-    let (tenant, saga) = (site.attacker.clone(), "waits".parse().expect("a name"));
-    let start = StartRun { tenant, saga, input: Payload::null(), key: None, begin: None };
-    let StartedRun::New(driven) = site.host.coordinator.start(start).await.expect("it is accepted") else {
-        panic!("a run without a key is new")
-    };
+    let driven = started(site, "waits").await;
     let run = driven.run;
-    let demands = join_all((0..20).map(|_| {
-        let by = Author { who: "attacker".to_owned(), why: None, key: None };
-        let demand = Demand::Cancel { in_flight: InFlight::EndNow };
-        site.host.coordinator.demand(DemandOf { tenant: site.attacker.clone(), run, demand, by, then: Then::Drive })
-    }));
+    let demands = join_all((0..20).map(|_| cancel(site, run)));
     assert!(demands.await.iter().all(Result::is_ok));
     // A run that was put aside has ended in the hands of the next who drove it.
     let _ = driven.ended().await;
     let journal = site.host.coordinator.store().journal(&site.attacker, run).expect("it reads").expect("it is there");
     let run = site.host.coordinator.replay(&site.attacker, run, &journal).expect("it makes sense");
     assert_eq!(outcome(&run), Outcome::Compensated);
+}
+
+async fn started(site: &Site, saga: &str) -> Driven {
+    let (tenant, saga) = (site.attacker.clone(), saga.parse().expect("a name"));
+    let start = StartRun { tenant, saga, input: Payload::null(), key: None, begin: None };
+    let StartedRun::New(driven) = site.host.coordinator.start(start).await.expect("it is accepted") else {
+        panic!("a run without a key is new")
+    };
+    driven
+}
+
+async fn cancel(site: &Site, run: RunId) -> Result<Answered, DemandError> {
+    let by = Author { who: "attacker".to_owned(), why: None, key: None };
+    let demand = Demand::Cancel { in_flight: InFlight::EndNow };
+    site.host.coordinator.demand(DemandOf { tenant: site.attacker.clone(), run, demand, by, then: Then::Drive }).await
+}
+
+/// Each of them would compute for an hour.
+fn cancels_loops(site: &Site) {
+    site.upload(framed_guest(&executes("", "(loop $ever (br $ever)) (unreachable)"))).expect("it is accepted");
+    site.apply(
+        r#"{"saga":"endless","defaults":{"retry":{"attempts":1},"limits":{"fuel":100000000000000,"timeout":"1h","memory":"4MiB"}},
+            "steps":[{"id":"a","uses":"p/p"}]}"#,
+    );
+    let ended = site.host.block_on(join_all((0..50).map(|_| async {
+        let driven = started(site, "endless").await;
+        let demands = join_all((0..10).map(|_| cancel(site, driven.run))).await;
+        // Those that come behind its end are told so.
+        assert!(demands.iter().any(Result::is_ok));
+        driven.ended().await.expect("it is driven")
+    })));
+    assert!(ended.iter().all(|run| outcome(run) == Outcome::Compensated));
+}
+
+fn replaces_its_plugin(site: &Site) {
+    site.upload(harness::small_guest("echo")).expect("it is accepted");
+    site.apply(r#"{"saga":"pinned","steps":[{"id":"a","uses":"p/p"},{"id":"w","wait":{"for":"100ms"}},{"id":"b","uses":"p/p"}]}"#);
+    let driven = site.host.block_on(join_all((0..20).map(|_| started(site, "pinned"))));
+    site.upload(harness::small_guest("trap")).expect("it is accepted");
+    // They began with the one that was there.
+    let runs = site.host.block_on(join_all(driven.into_iter().map(Driven::ended)));
+    assert!(runs.iter().all(|run| outcome(run.as_ref().expect("it is driven")) == Outcome::Succeeded));
+    assert_eq!(outcome(&site.host.block_on(site.run("one"))), Outcome::Compensated);
+}
+
+fn replaces_it_often(site: &Site) {
+    site.apply(&format!(
+        r#"{{"saga":"twice","defaults":{{{SMALL}}},"steps":[{{"id":"a","uses":"p/p"}},{{"id":"b","uses":"p/p"}}]}}"#
+    ));
+    let plugin = "p".parse().expect("a name");
+    let replaced = async {
+        for name in ["echo", "trap"].iter().cycle().take(100) {
+            let component = harness::small_guest(name).into();
+            site.host.coordinator.install(&site.attacker, &plugin, component).await.expect("it is accepted");
+        }
+    };
+    let (runs, ()) = site.host.block_on(join(join_all((0..100).map(|_| site.run("twice"))), replaced));
+    for run in runs {
+        // Both steps have the same one, whichever it is: where the first step went well, the second did.
+        let first_went_well = run.steps().next().is_some_and(|(_, step)| step.output.is_some());
+        assert_eq!(outcome(&run) == Outcome::Succeeded, first_went_well);
+    }
 }
 
 fn guesses_ids(site: &Site) {
@@ -124,4 +194,32 @@ fn guesses_ids(site: &Site) {
         let refused = site.host.block_on(site.host.coordinator.demand(of));
         assert!(matches!(refused, Err(DemandError::UnknownRun(_))), "{refused:?}");
     }
+}
+
+fn alters_records(site: &Site) {
+    let records = site.host.coordinator.store().records(&site.attacker, Lane(0), 1, 64).expect("it reads");
+    let holds = |records: &[Sealed]| {
+        let mut head = Head::genesis(&site.attacker, Lane(0));
+        records.iter().all(|record| head.check(record).is_ok())
+    };
+    assert!(records.len() == 64 && holds(&records));
+    for at in 0..records.len() - 1 {
+        let changed = |change: &dyn Fn(&mut Vec<Sealed>)| {
+            let mut records = records.clone();
+            change(&mut records);
+            holds(&records)
+        };
+        assert!(!changed(&|records| records[at].body = flipped(&records[at].body)));
+        assert!(!changed(&|records| records.swap(at, at + 1)));
+        assert!(!changed(&|records| drop(records.remove(at))));
+    }
+    // Nor does it pass for another tenant's.
+    assert!(Head::genesis(&"neighbour".parse().expect("a name"), Lane(0)).check(&records[0]).is_err());
+}
+
+fn flipped(body: &[u8]) -> bytes::Bytes {
+    let mut body = body.to_vec();
+    let middle = body.len() / 2;
+    body[middle] ^= 1;
+    body.into()
 }

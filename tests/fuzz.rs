@@ -62,7 +62,11 @@ pub(crate) enum Plant {
 }
 
 const TARGETS: &[Make] = &[
-    ("modules", |plant| Box::new(modules::Modules::new(plant)), "takes an upload that the compiler cannot compile for one that it can"),
+    (
+        "modules",
+        |plant| Box::new(modules::Modules::new(plant)),
+        "takes an upload that the compiler cannot compile for one that it can",
+    ),
     ("trees", |plant| Box::new(trees::Trees::new(plant)), "does not multiply instances out"),
     ("uploads", |plant| Box::new(uploads::Uploads::new(plant)), "says nothing about an upload that it cannot read"),
     ("manifests", |plant| Box::new(manifests::Manifests::new(plant)), "does not see that a handler is there twice"),
@@ -100,7 +104,9 @@ fn each_planted_mistake_is_found() {
         let target = make(Plant::Mistake);
         let found = (0..PLANTED_CASES_MAX).find_map(|seed| Some((seed, campaign::play(&*target, seed).err()?)));
         match found {
-            Some((seed, find)) => lines.push(format!("  {:>5} cases  {}: {mistake}: {}", seed + 1, target.name(), played::short(&find))),
+            Some((seed, find)) => {
+                lines.push(format!("  {:>5} cases  {}: {mistake}: {}", seed + 1, target.name(), played::short(&find)))
+            }
             None => wrong.push(format!("{}: {mistake}, and nothing is found in {PLANTED_CASES_MAX} cases", target.name())),
         }
     }

@@ -34,8 +34,6 @@ mod fence;
 mod kept;
 #[path = "sandbox/limits.rs"]
 mod limits;
-#[path = "sandbox/smith.rs"]
-mod smith;
 #[path = "sandbox/state.rs"]
 mod state;
 #[path = "sandbox/upload.rs"]

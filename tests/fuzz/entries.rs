@@ -119,7 +119,11 @@ impl Target for Entries {
             }
             3 => {
                 let len = usize::try_from(dice.below(entry.len() as u64)).expect("a length");
-                if dice.hits(80) { entry.truncate(len) } else { entry.extend_from_within(..len.min(100)) }
+                if dice.hits(80) {
+                    entry.truncate(len)
+                } else {
+                    entry.extend_from_within(..len.min(100))
+                }
                 "its length"
             }
             4 => {

@@ -25,7 +25,11 @@ pub(crate) struct Exports {
 impl Exports {
     pub(crate) fn new(plant: Plant) -> Self {
         let file = include_bytes!("../../host/domain/tests/golden/export.jsonl").to_vec();
-        let strangers = bodies(include_str!("../../host/domain/tests/golden/export_lines.txt").lines().filter_map(|line| Some(line.split_once(' ')?.1)));
+        let strangers = bodies(
+            include_str!("../../host/domain/tests/golden/export_lines.txt")
+                .lines()
+                .filter_map(|line| Some(line.split_once(' ')?.1)),
+        );
         let text = std::str::from_utf8(&file).expect("JSON is text");
         let mut sections: Vec<Section> = Vec::new();
         for line in text.lines() {

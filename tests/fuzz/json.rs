@@ -6,8 +6,30 @@ use serde_json::{Map, Value, json};
 
 /// Texts that somebody may take for something else.
 const TEXTS: [&str; 24] = [
-    "", " ", "a", "A", "a-b", "\u{0}", "\u{202e}x", "ä", "🦀", "0", "-1", "1e999", "10s", "1h", "-5m", "64MiB", "true", "null", "p/q",
-    "${", "${input}", "${steps['a'].output}", "2026-01-01T00:00:00Z", "9999999999999999999999s",
+    "",
+    " ",
+    "a",
+    "A",
+    "a-b",
+    "\u{0}",
+    "\u{202e}x",
+    "ä",
+    "🦀",
+    "0",
+    "-1",
+    "1e999",
+    "10s",
+    "1h",
+    "-5m",
+    "64MiB",
+    "true",
+    "null",
+    "p/q",
+    "${",
+    "${input}",
+    "${steps['a'].output}",
+    "2026-01-01T00:00:00Z",
+    "9999999999999999999999s",
 ];
 
 /// A value of any kind, not deep.

@@ -47,7 +47,8 @@ impl Manifests {
             Plant::Mistake => {
                 let manifest: Option<Manifest> = serde_json::from_str::<Value>(text).ok().and_then(|value| {
                     let handlers = value["handlers"].as_array()?.iter();
-                    let handlers: Option<Vec<_>> = handlers.map(|handler| Some(Manifest::single(handler["name"].as_str()?.parse().ok()?))).collect();
+                    let handlers: Option<Vec<_>> =
+                        handlers.map(|handler| Some(Manifest::single(handler["name"].as_str()?.parse().ok()?))).collect();
                     Some(Manifest { handlers: handlers?.into_iter().flat_map(|manifest| manifest.handlers).collect() })
                 });
                 manifest.ok_or_else(|| "no manifest".to_owned())

@@ -8,7 +8,8 @@ use crate::mutation::edge;
 use crate::replies;
 use crate::sandboxes::Beside;
 use amends::sandbox::{
-    Access, Answer, Call, Component, Context, EffectAccess, EffectError, Fence, Intent, Reply, Secrets, StateAccess, StateError, StateValue,
+    Access, Answer, Call, Component, Context, EffectAccess, EffectError, Fence, Intent, Reply, Secrets, StateAccess, StateError,
+    StateValue,
 };
 use amends_domain::definition::Limits;
 use amends_domain::event::{Direction, Ending};
@@ -97,7 +98,11 @@ fn length(dice: &mut Dice) -> u32 {
 }
 
 fn any(dice: &mut Dice) -> u32 {
-    if dice.hits(50) { u32::try_from(edge(dice) & 0xffff_ffff).expect("32 bits") } else { u32::try_from(dice.below(1 << 32)).expect("32 bits") }
+    if dice.hits(50) {
+        u32::try_from(edge(dice) & 0xffff_ffff).expect("32 bits")
+    } else {
+        u32::try_from(dice.below(1 << 32)).expect("32 bits")
+    }
 }
 
 /// Text that is none, or that a terminal obeys, four bytes of it.
@@ -241,7 +246,7 @@ impl Target for Puppets {
     }
 
     fn cases(&self) -> u64 {
-        25_000
+        60_000
     }
 
     fn floors(&self) -> &'static [(&'static str, u64)] {
@@ -250,9 +255,9 @@ impl Target for Puppets {
             ("trap", 100),
             ("out-of-fuel", 2),
             ("out-of-memory", 2),
-            ("rejected", 5),
-            ("unavailable", 5),
-            ("uncertain", 5),
+            ("rejected", 2),
+            ("unavailable", 2),
+            ("uncertain", 2),
             ("trap, as it must", 20),
         ]
     }
@@ -275,6 +280,10 @@ impl Target for Puppets {
         if !must_trap(&orders) {
             return Ok(verdict.into());
         }
-        if verdict == "trap" { Ok("trap, as it must".into()) } else { Err(format!("{verdict}, and it passes what is not in its memory: {orders:?}")) }
+        if verdict == "trap" {
+            Ok("trap, as it must".into())
+        } else {
+            Err(format!("{verdict}, and it passes what is not in its memory: {orders:?}"))
+        }
     }
 }

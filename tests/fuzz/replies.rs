@@ -28,7 +28,10 @@ pub(crate) fn check(reply: &Reply, limits: Limits) -> Result<&'static str, Strin
         (host_error.is_none(), "the host failed"),
         (spent.fuel <= limits.fuel, "more fuel than there was"),
         (log.len() <= LINES_MAX && log_len <= LOG_LEN_MAX, "too long a log"),
-        (log.iter().all(|line| is_tidy(&line.message, LINE_LEN_MAX)), "a line of the log that a terminal would obey, or too long a one"),
+        (
+            log.iter().all(|line| is_tidy(&line.message, LINE_LEN_MAX)),
+            "a line of the log that a terminal would obey, or too long a one",
+        ),
         (reads.len() <= READS_MAX && reads.iter().all(|(key, _)| is_key(key)), "too many reads, or a key that is none"),
         (writes.len() <= WRITES_MAX && written_len <= WRITTEN_LEN_MAX, "too many writes"),
         (writes.iter().all(|(key, _)| is_key(key)), "a write of a key that is none"),
@@ -45,8 +48,12 @@ fn end(ending: &Ending) -> Result<&'static str, String> {
     match ending {
         Ending::Ok { output } if output.len() > PAYLOAD_LEN_MAX => Err("too long an output".to_owned()),
         Ending::Ok { .. } => Ok("ok"),
-        Ending::Failed { fault, .. } if !is_tidy(&fault.code, FAULT_CODE_LEN_MAX + 16) => Err("a code that cannot be shown".to_owned()),
-        Ending::Failed { fault, .. } if !is_tidy(&fault.message, FAULT_MESSAGE_LEN_MAX + 16) => Err("a message that cannot be shown".to_owned()),
+        Ending::Failed { fault, .. } if !is_tidy(&fault.code, FAULT_CODE_LEN_MAX + 16) => {
+            Err("a code that cannot be shown".to_owned())
+        }
+        Ending::Failed { fault, .. } if !is_tidy(&fault.message, FAULT_MESSAGE_LEN_MAX + 16) => {
+            Err("a message that cannot be shown".to_owned())
+        }
         Ending::Failed { fault, .. } if fault.details.as_ref().is_some_and(|details| details.len() > PAYLOAD_LEN_MAX) => {
             Err("too long details".to_owned())
         }

@@ -1,6 +1,8 @@
 //! The sandboxes that targets hand guests to, from threads that wait for them.
 
-use amends::sandbox::{CodeDir, Component, CompileLimits, CompilerSettings, Description, EgressSettings, Refusal, Sandbox, SandboxSettings};
+use amends::sandbox::{
+    CodeDir, CompileLimits, CompilerSettings, Component, Description, EgressSettings, Refusal, Sandbox, SandboxSettings,
+};
 use amends_domain::digest::Digest;
 use std::path::Path;
 use std::sync::Arc;

@@ -261,7 +261,13 @@ impl Target for Trees {
     }
 
     fn floors(&self) -> &'static [(&'static str, u64)] {
-        &[("let through", 150), ("compiled", 20), ("component_has_too_many", 100), ("component_nested_too_deep", 20), ("component_instantiates_foreign", 1)]
+        &[
+            ("let through", 150),
+            ("compiled", 20),
+            ("component_has_too_many", 100),
+            ("component_nested_too_deep", 20),
+            ("component_instantiates_foreign", 1),
+        ]
     }
 
     fn time_max(&self) -> Duration {
@@ -275,7 +281,8 @@ impl Target for Trees {
     fn play(&self, case: &mut Case) -> Result<Verdict, String> {
         let tree = Tree::any(&mut case.dice);
         case.show(|| tree.text.clone());
-        let bytes = wat::parse_str(self.frame.replace("(;guest;)", &tree.text)).map_err(|error| format!("{error}: {}", tree.text))?;
+        let bytes =
+            wat::parse_str(self.frame.replace("(;guest;)", &tree.text)).map_err(|error| format!("{error}: {}", tree.text))?;
         let checked = match (self.checks.check(bytes.clone())?, self.plant) {
             (Err(refusal), Plant::Mistake) if refusal.to_string().contains("nested instances, multiplied out") => Ok(()),
             (checked, Plant::Mistake | Plant::Nothing) => checked,

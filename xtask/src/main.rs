@@ -43,6 +43,8 @@ enum Task {
     },
     /// Plays hosts that everything happens to, each from a seed, and asks every invariant after every commit.
     Simulate(release::Simulation),
+    /// Hands the host whatever chance makes of plugins, sagas, manifests, mappings, records and compiled code.
+    Fuzz(release::Fuzzing),
     /// Measures the host; everything after `bench` goes to the benchmark.
     Bench {
         /// Arguments of the benchmark, as they are.
@@ -75,6 +77,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Guests => guests::build(&workspace)?,
         Task::Kill { runs } => release::kill(&workspace, runs)?,
         Task::Simulate(simulation) => release::simulate(&workspace, &simulation)?,
+        Task::Fuzz(fuzzing) => release::fuzz(&workspace, &fuzzing)?,
         Task::Bench { arguments } => release::bench(&workspace, &arguments)?,
         Task::Ci => return ci::run(&workspace),
     }

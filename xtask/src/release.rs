@@ -1,4 +1,4 @@
-//! What needs the release build of the host: the build itself, the kill test, the simulation and the benchmark. Apart, because all of it must call
+//! What needs the release build of the host: the build itself, the kill test, the simulation, the fuzzing and the benchmark. Apart, because all of it must call
 //! cargo in one way: a selection of packages would unify features differently, and wasmtime would be built twice.
 
 use std::ffi::OsString;
@@ -71,6 +71,47 @@ pub(crate) fn simulate(workspace: &Workspace, simulation: &Simulation) -> Result
 
 /// The one test that takes seeds.
 const SIMULATION: &str = "test --release --test simulation whatever -- --nocapture";
+
+/// What is to be fuzzed.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Fuzzing {
+    /// Fresh cases for as long as this, such as 2h, which the targets share.
+    #[arg(long = "for", value_name = "SPAN")]
+    span: Option<String>,
+    /// One target.
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// One case, with what it is made of.
+    #[arg(long, conflicts_with_all = ["span", "from"])]
+    seed: Option<u64>,
+    /// The first of the cases.
+    #[arg(long)]
+    from: Option<u64>,
+}
+
+/// Runs the fuzzing.
+///
+/// # Errors
+/// If something cannot be built or a rule is broken.
+pub(crate) fn fuzz(workspace: &Workspace, fuzzing: &Fuzzing) -> Result<()> {
+    guests::build(workspace)?;
+    build(workspace)?;
+    let Fuzzing { span, only, seed, from } = fuzzing;
+    let number = |number: &Option<u64>| number.map(|number| number.to_string());
+    let told = [
+        ("AMENDS_FUZZ_FOR", span.clone()),
+        ("AMENDS_FUZZ_ONLY", only.clone()),
+        ("AMENDS_SEED", number(seed)),
+        ("AMENDS_SEEDS_FROM", number(from)),
+    ];
+    let told = told.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let process = told.fold(Process::cargo(FUZZING.split(' ')), |process, (name, value)| process.set(name, value));
+    process.within(workspace).show()?.must_succeed()?;
+    Ok(())
+}
+
+/// The one test that takes cases.
+const FUZZING: &str = "test --release --test fuzz whatever -- --nocapture";
 
 /// Runs the benchmark with `arguments`.
 ///

@@ -27,6 +27,8 @@ pub struct Scope<'a> {
 struct Lazy<'a> {
     payload: &'a Payload,
     parsed: OnceCell<Result<Value, Fault>>,
+    /// The same as expressions see it: each expression of a mapping would make it anew.
+    seen: OnceCell<cel::Value>,
 }
 
 impl<'a> Scope<'a> {
@@ -40,11 +42,11 @@ impl<'a> Scope<'a> {
         self.input.payload
     }
 
-    fn input(&self) -> Result<&Value, Fault> {
+    fn input(&self) -> Result<Seen<'_>, Fault> {
         self.input.get("input")
     }
 
-    fn output(&self, step: &str) -> Result<&Value, Fault> {
+    fn output(&self, step: &str) -> Result<Seen<'_>, Fault> {
         let output = self.outputs.get(step).ok_or_else(|| failed(&format!("steps['{step}'] has no output here")))?;
         output.get(&format!("steps['{step}'].output"))
     }
@@ -52,12 +54,26 @@ impl<'a> Scope<'a> {
 
 impl<'a> Lazy<'a> {
     fn new(payload: &'a Payload) -> Self {
-        Self { payload, parsed: OnceCell::new() }
+        Self { payload, parsed: OnceCell::new(), seen: OnceCell::new() }
     }
 
-    fn get(&self, name: &str) -> Result<&Value, Fault> {
+    fn get(&self, name: &str) -> Result<Seen<'_>, Fault> {
         let parsed = self.parsed.get_or_init(|| self.payload.json().map_err(|e| failed(&format!("{name} is not JSON: {e}"))));
-        parsed.as_ref().map_err(Clone::clone)
+        parsed.as_ref().map(|json| Seen { json, cel: &self.seen }).map_err(Clone::clone)
+    }
+}
+
+/// A payload that was parsed.
+#[derive(Clone, Copy)]
+struct Seen<'s> {
+    json: &'s Value,
+    cel: &'s OnceCell<cel::Value>,
+}
+
+impl Seen<'_> {
+    /// As expressions see it. Cheap but for the first time: the parts are shared.
+    fn cel(self) -> cel::Value {
+        self.cel.get_or_init(|| value::to_cel(self.json)).clone()
     }
 }
 

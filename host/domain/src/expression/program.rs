@@ -1,6 +1,6 @@
 //! One CEL expression: compiled once, its cost bounded before it runs.
 
-use super::{Scope, failed, value};
+use super::{Scope, Seen, failed, value};
 use crate::event::Fault;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 use cel::{Context, Env, Program};
@@ -65,8 +65,13 @@ enum Form {
 struct Facts {
     input: bool,
     steps: Vec<String>,
-    loops: bool,
+    /// How many loops there are. They stand in a row: none is within another.
+    loops: usize,
+    /// How much larger what a loop gives is than what it goes over, multiplied over all loops but the first.
+    growth: usize,
     mentions: usize,
+    /// Parts of lists and maps that stand in the expression itself.
+    written: usize,
 }
 
 impl Expression {
@@ -82,7 +87,7 @@ impl Expression {
             return Err(ExpressionError::TooDeep);
         }
         let program = ENV.compile(source).map_err(|errors| ExpressionError::Syntax(first_line(&errors)))?;
-        let mut facts = Facts::default();
+        let mut facts = Facts { growth: 1, ..Facts::default() };
         facts.walk(&program.expression().expr, &mut Vec::new(), false)?;
         let steps = facts.steps.clone();
         let form = match path(&program.expression().expr) {
@@ -104,7 +109,7 @@ impl Expression {
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, Fault> {
         match &self.form {
             Form::Path { step, fields } => {
-                let root = step.as_ref().map_or_else(|| scope.input(), |step| scope.output(step))?;
+                let root = step.as_ref().map_or_else(|| scope.input(), |step| scope.output(step))?.json;
                 let missing = |field: &str| failed(&format!("no such key: {field}"));
                 // Borrowed down to the last field: only what is asked for is copied.
                 let found = fields.iter().try_fold(root, |value, field| value.get(field).ok_or_else(|| missing(field)))?;
@@ -189,13 +194,19 @@ impl Facts {
             Expr::Call(call) => {
                 call.target.as_deref().into_iter().chain(&call.args).try_for_each(|e| self.walk(&e.expr, bound, in_loop))
             }
-            Expr::List(list) => list.elements.iter().try_for_each(|e| self.walk(&e.expr, bound, in_loop)),
-            Expr::Map(map) => map.entries.iter().try_for_each(|e| self.entry(&e.expr, bound, in_loop)),
+            Expr::List(list) => {
+                self.written += list.elements.len();
+                list.elements.iter().try_for_each(|e| self.walk(&e.expr, bound, in_loop))
+            }
+            Expr::Map(map) => {
+                self.written += map.entries.len();
+                map.entries.iter().try_for_each(|e| self.entry(&e.expr, bound, in_loop))
+            }
             Expr::Struct(built) => built.entries.iter().try_for_each(|e| self.entry(&e.expr, bound, in_loop)),
             Expr::Comprehension(_) if in_loop => Err(ExpressionError::NestedLoop),
             Expr::Comprehension(each) => {
-                self.loops = true;
                 self.walk(&each.iter_range.expr, bound, in_loop)?;
+                let mentions_before = self.mentions;
                 let names = [Some(each.iter_var.clone()), each.iter_var2.clone(), Some(each.accu_var.clone())];
                 let before = bound.len();
                 bound.extend(names.into_iter().flatten());
@@ -203,6 +214,11 @@ impl Facts {
                     self.walk(&part.expr, bound, true)?;
                 }
                 bound.truncate(before);
+                // A loop over what a loop gives: `[x].map(a, [a, a]).map(a, [a, a])` doubles it each time.
+                if self.loops > 0 {
+                    self.growth = self.growth.saturating_mul((self.mentions - mentions_before).max(1));
+                }
+                self.loops += 1;
                 Ok(())
             }
             Expr::Literal(_) | Expr::Unspecified => Ok(()),
@@ -239,30 +255,31 @@ impl Facts {
         let mut context = Context::with_env(ENV.clone());
         if self.input {
             let input = scope.input()?;
-            seen.push(input);
-            context.add_variable_from_value("input", value::to_cel(input));
+            seen.push(input.json);
+            context.add_variable_from_value("input", input.cel());
         }
         let mut steps = BTreeMap::new();
         for step in &self.steps {
             let output = scope.output(step)?;
-            seen.push(output);
+            seen.push(output.json);
             steps.insert(step.as_str(), output);
         }
         self.check_cost(&seen)?;
-        let steps = steps.into_iter().map(|(step, output)| (step.to_owned(), serde_json::json!({ "output": output }))).collect();
-        context.add_variable_from_value("steps", value::to_cel(&Value::Object(steps)));
+        let output = |output: Seen<'_>| value::object([("output", output.cel())]);
+        context.add_variable_from_value("steps", value::object(steps.into_iter().map(|(step, seen)| (step, output(seen)))));
         let given = program.execute(&context).map_err(|e| failed(&e.to_string()))?;
         value::to_json(&given)
     }
 
-    /// Without loops the work is bounded by the expression's length times its input's; a loop multiplies it by what it sees.
+    /// Without loops the work is bounded by the expression's length times its input's; a loop multiplies it by what it sees, and one over
+    /// what another gives by how much that grew.
     fn check_cost(&self, seen: &[&Value]) -> Result<(), Fault> {
-        if !self.loops {
+        if self.loops == 0 {
             return Ok(());
         }
-        let values: usize = seen.iter().map(|v| count(v)).sum();
+        let values: usize = seen.iter().map(|v| count(v)).sum::<usize>() + self.written + 1;
         let bytes: usize = seen.iter().map(|v| v.to_string().len()).sum::<usize>() + EXPRESSION_LEN_MAX;
-        let moved = values.saturating_mul(bytes).saturating_mul(self.mentions);
+        let moved = values.saturating_mul(bytes).saturating_mul(self.mentions).saturating_mul(self.growth);
         if values > LOOP_VALUES_MAX {
             return Err(failed(&format!("the loop would see {values} values: {LOOP_VALUES_MAX} are allowed")));
         }
@@ -367,5 +384,18 @@ mod tests {
         assert!(check(1000, "x").is_ok());
         assert!(check(5000, "x").is_err_and(|f| f.message.contains("4096 are allowed")));
         assert!(check(1000, &"x".repeat(200)).is_err_and(|f| f.message.contains("bytes")));
+    }
+
+    /// Forty of them would have made a list of a trillion values, or a text of as many bytes, from nothing.
+    #[test]
+    fn loops_over_what_loops_give_are_reckoned_with_what_they_multiply() {
+        for body in ["[a, a]", "a + a", "{'x': a, 'y': a}"] {
+            let chain = |loops: usize| evaluate(&format!("['x']{}", format!(".map(a, {body})").repeat(loops)));
+            assert!(chain(2).is_ok(), "{body}: {:?}", chain(2));
+            for loops in [12, 24] {
+                assert!(chain(loops).is_err_and(|error| error.contains("the loop could move")), "{body}, {loops} times");
+            }
+        }
+        assert_eq!(evaluate("input.lines.filter(l, l > 1).map(l, l * 2).exists(l, l == 6)"), Ok(json!(true)));
     }
 }

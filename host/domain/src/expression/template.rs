@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 /// Deepest nesting of a mapping, so that walking it never runs out of stack.
 const DEPTH_MAX: usize = 32;
+/// Most expressions in a mapping: each may look at all of its input, and a document has room for a hundred thousand.
+const EXPRESSIONS_MAX: usize = 256;
 
 /// A compiled mapping. A string that is `${…}` and nothing else becomes the expression's value; inside a longer string the value
 /// is written into the text. `$${` stands for `${` itself.
@@ -45,6 +47,9 @@ pub enum MappingError {
     /// Too deep.
     #[error("nested deeper than {DEPTH_MAX} levels")]
     TooDeep,
+    /// Too many expressions.
+    #[error("{0} expressions in one mapping: {EXPRESSIONS_MAX} are allowed; let a step do this")]
+    TooMany(usize),
 }
 
 impl Mapping {
@@ -52,6 +57,10 @@ impl Mapping {
     /// in the result.
     pub fn new(value: &Value, mistake: &mut dyn FnMut(&str, MappingError)) -> Self {
         let node = node(value, &mut String::new(), 0, mistake);
+        let expressions = expressions(&node);
+        if expressions > EXPRESSIONS_MAX {
+            mistake("", MappingError::TooMany(expressions));
+        }
         let mut found = Vec::new();
         steps(&node, &mut String::new(), &mut found);
         let mut names: Vec<String> = found.into_iter().map(|(_, name)| name.to_owned()).collect();
@@ -65,10 +74,8 @@ impl Mapping {
     /// # Errors
     /// A fault with code `mapping_failed`.
     pub fn evaluate(&self, scope: &Scope) -> Result<Payload, Fault> {
-        let payload = Payload::from(&evaluate(&self.node, scope)?);
-        if payload.len() > PAYLOAD_LEN_MAX {
-            return Err(failed(&format!("the result has {} bytes: {PAYLOAD_LEN_MAX} are allowed", payload.len())));
-        }
+        let payload = Payload::from(&evaluate(&self.node, scope, &mut 0)?);
+        within(payload.len())?;
         Ok(payload)
     }
 
@@ -190,28 +197,59 @@ fn end_of_expression(text: &str) -> Option<usize> {
     None
 }
 
-fn evaluate(node: &Node, scope: &Scope) -> Result<Value, Fault> {
+/// `made`: bytes that expressions gave so far, all of which will be in the result. Looked at after each of them: a result that is too
+/// large must not be there as a whole before that is seen.
+fn evaluate(node: &Node, scope: &Scope, made: &mut usize) -> Result<Value, Fault> {
     match node {
         Node::Constant(value) => Ok(value.clone()),
-        Node::Expression(expression) => expression.evaluate(scope),
-        Node::List(items) => items.iter().map(|item| evaluate(item, scope)).collect::<Result<_, _>>().map(Value::Array),
+        Node::Expression(expression) => {
+            let value = expression.evaluate(scope)?;
+            *made += value.to_string().len();
+            within(*made)?;
+            Ok(value)
+        }
+        Node::List(items) => items.iter().map(|item| evaluate(item, scope, made)).collect::<Result<_, _>>().map(Value::Array),
         Node::Object(fields) => {
-            let pairs = fields.iter().map(|(name, value)| Ok((name.clone(), evaluate(value, scope)?)));
+            let pairs = fields.iter().map(|(name, value)| Ok((name.clone(), evaluate(value, scope, made)?)));
             pairs.collect::<Result<Map<_, _>, Fault>>().map(Value::Object)
         }
-        Node::Text(pieces) => pieces.iter().try_fold(String::new(), |text, piece| append(text, piece, scope)).map(Value::String),
+        Node::Text(pieces) => {
+            pieces.iter().try_fold(String::new(), |text, piece| append(text, piece, scope, made)).map(Value::String)
+        }
     }
 }
 
-fn append(mut text: String, piece: &Piece, scope: &Scope) -> Result<String, Fault> {
+fn append(mut text: String, piece: &Piece, scope: &Scope, made: &mut usize) -> Result<String, Fault> {
     match piece {
         Piece::Plain(plain) => text.push_str(plain),
-        Piece::Expression(expression) => match expression.evaluate(scope)? {
-            Value::String(value) => text.push_str(&value),
-            value => text.push_str(&value.to_string()),
-        },
+        Piece::Expression(expression) => {
+            let value = match expression.evaluate(scope)? {
+                Value::String(value) => value,
+                value => value.to_string(),
+            };
+            *made += value.len();
+            within(*made)?;
+            text.push_str(&value);
+        }
     }
     Ok(text)
+}
+
+fn within(len: usize) -> Result<(), Fault> {
+    if len <= PAYLOAD_LEN_MAX {
+        return Ok(());
+    }
+    Err(failed(&format!("the result has {len} bytes or more: {PAYLOAD_LEN_MAX} are allowed")))
+}
+
+fn expressions(node: &Node) -> usize {
+    match node {
+        Node::Constant(_) => 0,
+        Node::Expression(_) => 1,
+        Node::Text(pieces) => pieces.iter().filter(|piece| matches!(piece, Piece::Expression(_))).count(),
+        Node::Object(fields) => fields.iter().map(|(_, value)| expressions(value)).sum(),
+        Node::List(items) => items.iter().map(expressions).sum(),
+    }
 }
 
 fn steps<'a>(node: &'a Node, path: &mut String, found: &mut Vec<(String, &'a str)>) {
@@ -285,6 +323,31 @@ mod tests {
     fn a_result_over_the_limit_fails_the_mapping() {
         let long = "${input.s}".repeat(10) + &"y".repeat(PAYLOAD_LEN_MAX);
         assert!(map(&json!(long)).is_err_and(|e| e.contains("262144 are allowed")));
+    }
+
+    /// A document has room for so many that a result would have had gigabytes before anybody looked at its length.
+    #[test]
+    fn many_expressions_are_refused_and_a_few_may_not_make_more_than_fits() {
+        let input = Payload::from(&json!({ "s": "y".repeat(PAYLOAD_LEN_MAX / 4) }));
+        let evaluate = |value: &Value| {
+            let mapping = Mapping::new(value, &mut |path, error| panic!("{path}: {error}"));
+            mapping.evaluate(&Scope::new(&input, std::iter::empty()))
+        };
+        for (three, many) in [
+            (json!("${input.s}".repeat(3)), json!("${input.s}".repeat(EXPRESSIONS_MAX))),
+            (json!(vec!["${input.s}"; 3]), json!(vec!["${input.s}"; EXPRESSIONS_MAX])),
+        ] {
+            assert!(evaluate(&three).is_ok());
+            // Said after the fourth or the fifth of them, not after all.
+            assert!(
+                evaluate(&many).is_err_and(
+                    |fault| fault.message.contains("the result has 262") || fault.message.contains("the result has 327")
+                )
+            );
+        }
+        assert!(map(&json!(vec!["${input.a}"; EXPRESSIONS_MAX])).is_ok());
+        let error = map(&json!(vec!["${input.a}"; EXPRESSIONS_MAX + 1])).expect_err("one too many");
+        assert_eq!(error, ": 257 expressions in one mapping: 256 are allowed; let a step do this");
     }
 
     #[test]

@@ -16,11 +16,14 @@ pub(super) fn to_cel(json: &Json) -> Cel {
         Json::Number(n) => number_to_cel(n),
         Json::String(s) => Cel::String(Arc::new(s.clone())),
         Json::Array(items) => Cel::List(Arc::new(items.iter().map(to_cel).collect())),
-        Json::Object(fields) => {
-            let map: HashMap<Key, Cel> = fields.iter().map(|(k, v)| (Key::String(Arc::new(k.clone())), to_cel(v))).collect();
-            Cel::Map(Map { map: Arc::new(map) })
-        }
+        Json::Object(fields) => object(fields.iter().map(|(name, value)| (name.as_str(), to_cel(value)))),
     }
+}
+
+/// An object as CEL sees it.
+pub(super) fn object<'n>(fields: impl IntoIterator<Item = (&'n str, Cel)>) -> Cel {
+    let map: HashMap<Key, Cel> = fields.into_iter().map(|(name, value)| (Key::String(Arc::new(name.to_owned())), value)).collect();
+    Cel::Map(Map { map: Arc::new(map) })
 }
 
 fn number_to_cel(number: &Number) -> Cel {

@@ -61,10 +61,10 @@ const WORDS: [&str; 16] = [
     "$${",
     "input",
     "steps['a'].output",
-    ".map(x, x)",
-    ".map(x, x + x)",
-    ".map(x, [x, x])",
-    ".filter(x, true)",
+    "[1].map(x, x)",
+    "[1].map(x, x + x)",
+    "[1].map(x, [x, x])",
+    "[1].filter(x, true)",
     "[0]",
     "(",
     ")",
@@ -100,7 +100,7 @@ impl Target for Expressions {
     }
 
     fn floors(&self) -> &'static [(&'static str, u64)] {
-        &[("a value", 200), ("mapping_failed", 50), ("refused: not a CEL expression", 50)]
+        &[("a value", 200), ("mapping_failed", 50), ("refused: not a CEL expression", 20)]
     }
 
     fn time_max(&self) -> Duration {
@@ -227,12 +227,12 @@ fn any_part(dice: &mut Dice, depth: u64) -> String {
         5 => format!("{}({})", dice.one(&["!", "-", ""]), part(dice)),
         6 => format!("{}({})", dice.one(&FUNCTIONS), part(dice)),
         7 => format!("({}).{}({})", part(dice), dice.one(&METHODS), if dice.hits(60) { part(dice) } else { String::new() }),
-        8 | 9 => format!(
-            "({}).{}(x, {})",
-            part(dice),
-            dice.one(&LOOPS),
-            dice.one(&["x", "x > 1", "x == input.n", "[x]", "x.y", "true", "string(x)"])
-        ),
+        // Over lists: in which order a loop goes over the keys of a map, CEL leaves open.
+        8 | 9 => {
+            let body = dice.one(&["x", "x > 1", "x == input.n", "[x]", "x.y", "true", "string(x)"]);
+            let list = if dice.hits(50) { "input.list".to_owned() } else { format!("[{}, {}]", part(dice), part(dice)) };
+            format!("{list}.{}(x, {body})", dice.one(&LOOPS))
+        }
         10 => format!("[{}, {}]", part(dice), part(dice)),
         _ => format!("{{'k': {}, {}: 1}}", part(dice), part(dice)),
     }

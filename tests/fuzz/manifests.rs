@@ -51,7 +51,8 @@ impl Manifests {
                         handlers.map(|handler| Some(Manifest::single(handler["name"].as_str()?.parse().ok()?))).collect();
                     Some(Manifest { handlers: handlers?.into_iter().flat_map(|manifest| manifest.handlers).collect() })
                 });
-                manifest.ok_or_else(|| "no manifest".to_owned())
+                let is_some = |manifest: &Manifest| (1..=HANDLERS_MAX).contains(&manifest.handlers.len());
+                manifest.filter(is_some).ok_or_else(|| "no manifest".to_owned())
             }
         }
     }

@@ -96,6 +96,8 @@ fn pool(attempts_max: u32) -> PoolingAllocationConfig {
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_component(MEMORIES_MAX)
         .max_tables_per_component(TABLES_MAX)
+        // One by default: a module with two, which WebAssembly 2.0 allows, would be refused after it was compiled.
+        .max_tables_per_module(TABLES_MAX)
         .max_component_instance_size(COMPONENT_INSTANCE_LEN_MAX)
         .table_elements(TABLE_ELEMENTS_MAX as usize)
         .max_unused_warm_slots(WARM_SLOTS_MAX)

@@ -267,7 +267,7 @@ impl Facts {
         self.check_cost(&seen)?;
         let output = |output: Seen<'_>| value::object([("output", output.cel())]);
         context.add_variable_from_value("steps", value::object(steps.into_iter().map(|(step, seen)| (step, output(seen)))));
-        let given = program.execute(&context).map_err(|e| failed(&e.to_string()))?;
+        let given = program.execute(&context).map_err(|e| failed(&value::told(&e)))?;
         value::to_json(&given)
     }
 
@@ -372,6 +372,19 @@ mod tests {
         ] {
             let error = evaluate(source).expect_err(source);
             assert!(error.contains(part) && error.starts_with("mapping_failed"), "{source}: {error}");
+        }
+    }
+
+    /// A fault is stored. Values in it would be a tenant's, and those of maps stand in another order each time.
+    #[test]
+    fn what_failed_is_told_by_types_and_not_by_values() {
+        for (source, told) in [
+            ("input - 1", "mapping_failed: `sub` does not take map and int"),
+            ("-input", "mapping_failed: `neg` does not take map"),
+        ] {
+            let error = evaluate(source).expect_err(source);
+            assert!(!error.contains("lamp"), "{error}");
+            assert_eq!(error.split('`').nth(2), told.split('`').nth(2), "{error}");
         }
     }
 

@@ -56,11 +56,13 @@ impl Mapping {
     /// Compiles `value`. Every mistake goes to `mistake` with its path below the mapping (`.lines[0].sku`); what could be compiled is
     /// in the result.
     pub fn new(value: &Value, mistake: &mut dyn FnMut(&str, MappingError)) -> Self {
-        let node = node(value, &mut String::new(), 0, mistake);
-        let expressions = expressions(&node);
+        let expressions = expressions(value, 0);
         if expressions > EXPRESSIONS_MAX {
+            // Before any of them is read: that takes a millisecond each.
             mistake("", MappingError::TooMany(expressions));
+            return Self { node: Node::Constant(Value::Null), names: Vec::new() };
         }
+        let node = node(value, &mut String::new(), 0, mistake);
         let mut found = Vec::new();
         steps(&node, &mut String::new(), &mut found);
         let mut names: Vec<String> = found.into_iter().map(|(_, name)| name.to_owned()).collect();
@@ -242,13 +244,14 @@ fn within(len: usize) -> Result<(), Fault> {
     Err(failed(&format!("the result has {len} bytes or more: {PAYLOAD_LEN_MAX} are allowed")))
 }
 
-fn expressions(node: &Node) -> usize {
-    match node {
-        Node::Constant(_) => 0,
-        Node::Expression(_) => 1,
-        Node::Text(pieces) => pieces.iter().filter(|piece| matches!(piece, Piece::Expression(_))).count(),
-        Node::Object(fields) => fields.iter().map(|(_, value)| expressions(value)).sum(),
-        Node::List(items) => items.iter().map(expressions).sum(),
+/// How many expressions begin in a mapping. What is too deep has none.
+fn expressions(value: &Value, depth: usize) -> usize {
+    match value {
+        _ if depth > DEPTH_MAX => 0,
+        Value::String(text) => text.matches("${").count().saturating_sub(text.matches("$${").count()),
+        Value::Object(fields) => fields.values().map(|value| expressions(value, depth + 1)).sum(),
+        Value::Array(items) => items.iter().map(|value| expressions(value, depth + 1)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 

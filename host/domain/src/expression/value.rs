@@ -2,8 +2,8 @@
 
 use super::failed;
 use crate::event::Fault;
-use cel::Value as Cel;
 use cel::objects::{Key, Map};
+use cel::{ExecutionError, Value as Cel};
 use serde_json::{Number, Value as Json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -48,6 +48,29 @@ pub(super) fn to_json(value: &Cel) -> Result<Json, Fault> {
             map.map.iter().map(|(key, value)| Ok((key_to_json(key), to_json(value)?))).collect::<Result<_, _>>().map(Json::Object)
         }
         other => Err(failed(&format!("a CEL {} has no form in JSON", other.type_of()))),
+    }
+}
+
+/// Why an expression gave nothing, by the types of what it met: their values belong to a tenant, and CEL shows maps in any order.
+pub(super) fn told(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::UnsupportedUnaryOperator(operator, value) => format!("`{operator}` does not take {}", value.type_of()),
+        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
+            format!("`{operator}` does not take {} and {}", left.type_of(), right.type_of())
+        }
+        ExecutionError::ValuesNotComparable(left, right) => {
+            format!("{} and {} cannot be compared", left.type_of(), right.type_of())
+        }
+        ExecutionError::UnsupportedTargetType { target } => format!("{} is not of a type for this", target.type_of()),
+        ExecutionError::NotSupportedAsMethod { method, target } => format!("{} has no method `{method}`", target.type_of()),
+        ExecutionError::UnsupportedKeyType(key) => format!("{} is no type of a key", key.type_of()),
+        ExecutionError::UnsupportedMapIndex(index) => format!("{} is no key of a map", index.type_of()),
+        ExecutionError::UnsupportedListIndex(index) => format!("{} is no place in a list", index.type_of()),
+        ExecutionError::UnsupportedIndex(index, of) => {
+            format!("{} and {}: one is no place in the other", index.type_of(), of.type_of())
+        }
+        // Foreign enum; what the others show is a number or a name.
+        other => other.to_string(),
     }
 }
 

@@ -105,7 +105,7 @@ fn each_planted_mistake_is_found() {
         let found = (0..PLANTED_CASES_MAX).find_map(|seed| Some((seed, campaign::play(&*target, seed).err()?)));
         match found {
             Some((seed, find)) => {
-                lines.push(format!("  {:>5} cases  {}: {mistake}: {}", seed + 1, target.name(), played::short(&find)))
+                lines.push(format!("  {:>5} cases  {}: {mistake}: {}", seed + 1, target.name(), played::short(&find)));
             }
             None => wrong.push(format!("{}: {mistake}, and nothing is found in {PLANTED_CASES_MAX} cases", target.name())),
         }

@@ -120,9 +120,9 @@ impl Target for Entries {
             3 => {
                 let len = usize::try_from(dice.below(entry.len() as u64)).expect("a length");
                 if dice.hits(80) {
-                    entry.truncate(len)
+                    entry.truncate(len);
                 } else {
-                    entry.extend_from_within(..len.min(100))
+                    entry.extend_from_within(..len.min(100));
                 }
                 "its length"
             }

@@ -31,7 +31,7 @@ pub(crate) struct Manifests {
 impl Manifests {
     pub(crate) fn new(plant: Plant) -> Self {
         let schema = json!({"type": "object", "required": ["sku"], "properties": {"sku": {"type": "string"}}});
-        let handler = |n: usize| json!({"name": format!("handler-{n}"), "input": schema, "output": {}, "compensates": n % 2 == 0, "doc": "Does."});
+        let handler = |n: usize| json!({"name": format!("handler-{n}"), "input": schema, "output": {}, "compensates": n.is_multiple_of(2), "doc": "Does."});
         let many: Vec<Value> = (0..HANDLERS_MAX).map(|n| json!({ "name": format!("h{n}") })).collect();
         let examples = vec![
             json!({"handlers": [{"name": "a"}]}),

@@ -89,7 +89,7 @@ pub(crate) fn mutate_text(dice: &mut Dice, text: &mut String, words: &[&'static 
         let (at, other) = (char_place(dice, text), char_place(dice, text));
         let (from, to) = (at.min(other), at.max(other).min(text.floor_char_boundary(at.min(other) + 200)));
         match dice.below(4) {
-            0 => text.insert_str(at, *dice.one::<&str>(words)),
+            0 => text.insert_str(at, dice.one::<&str>(words)),
             1 => text.insert_str(at, &dice.one::<&str>(words).repeat(*dice.one(&[2, 20, 500]))),
             2 => drop(text.drain(from..to)),
             _ => {

@@ -179,8 +179,8 @@ fn any_call(dice: &mut Dice, orders: &[Order]) -> Call {
         method: "POST".into(),
         target: "https://example.com/".repeat(usize::try_from(n % 40).expect("a few") + 1),
         sent: Timestamp(n),
-        answer: (n % 2 == 0).then_some(200),
-        response: (n % 3 == 0).then(|| Payload::from(vec![b'x'; 200])),
+        answer: (n.is_multiple_of(2)).then_some(200),
+        response: (n.is_multiple_of(3)).then(|| Payload::from(vec![b'x'; 200])),
     };
     Call {
         direction: if backward { Direction::Backward } else { Direction::Forward },

@@ -4,7 +4,7 @@ use crate::sandboxes::is_tidy;
 use amends::sandbox::Reply;
 use amends_domain::definition::Limits;
 use amends_domain::event::{Ending, FAULT_CODE_LEN_MAX, FAULT_MESSAGE_LEN_MAX, Failure, Halt};
-use amends_domain::payload::PAYLOAD_LEN_MAX;
+use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
 
 /// Longest message of a halt, bytes, and the words around it.
 const MESSAGE_LEN_MAX: usize = 2048 + 256;
@@ -22,7 +22,7 @@ const WRITTEN_LEN_MAX: usize = 1024 * 1024;
 pub(crate) fn check(reply: &Reply, limits: Limits) -> Result<&'static str, String> {
     let Reply { ending, spent, log, reads, writes, host_error } = reply;
     let log_len: usize = log.iter().map(|line| line.message.len()).sum();
-    let written_len: usize = writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len())).sum();
+    let written_len: usize = writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Payload::len)).sum();
     let is_key = |key: &str| !key.is_empty() && key.len() <= KEY_LEN_MAX && !key.chars().any(char::is_control);
     for (holds, what) in [
         (host_error.is_none(), "the host failed"),

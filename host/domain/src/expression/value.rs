@@ -54,7 +54,6 @@ pub(super) fn to_json(value: &Cel) -> Result<Json, Fault> {
 /// Why an expression gave nothing, by the types of what it met: their values belong to a tenant, and CEL shows maps in any order.
 pub(super) fn told(error: &ExecutionError) -> String {
     match error {
-        ExecutionError::UnsupportedUnaryOperator(operator, value) => format!("`{operator}` does not take {}", value.type_of()),
         ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
             format!("`{operator}` does not take {} and {}", left.type_of(), right.type_of())
         }
@@ -64,8 +63,6 @@ pub(super) fn told(error: &ExecutionError) -> String {
         ExecutionError::UnsupportedTargetType { target } => format!("{} is not of a type for this", target.type_of()),
         ExecutionError::NotSupportedAsMethod { method, target } => format!("{} has no method `{method}`", target.type_of()),
         ExecutionError::UnsupportedKeyType(key) => format!("{} is no type of a key", key.type_of()),
-        ExecutionError::UnsupportedMapIndex(index) => format!("{} is no key of a map", index.type_of()),
-        ExecutionError::UnsupportedListIndex(index) => format!("{} is no place in a list", index.type_of()),
         ExecutionError::UnsupportedIndex(index, of) => {
             format!("{} and {}: one is no place in the other", index.type_of(), of.type_of())
         }

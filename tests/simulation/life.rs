@@ -9,7 +9,7 @@ use crate::handlers::{account, sum_of};
 use crate::invariants::state::MONEY;
 use crate::players::{Host, RATE};
 use crate::sagas::{PLUGINS, Saga};
-use crate::stage::Stage;
+use crate::stage::{Play, Stage};
 use crate::store::Watched;
 use amends::coordinator::Coordinator;
 use amends::store::Store;
@@ -62,11 +62,14 @@ impl World {
     /// Lives it. Gives what the clock said when it ended.
     pub(crate) fn live(&self, plan: Plan) -> u64 {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime without threads");
-        runtime.block_on(async {
+        let ended = runtime.block_on(async {
             self.within(plan).await;
             self.stage.act(|play| self.disk.crash(play));
             self.stage.stop_time()
-        })
+        });
+        drop(runtime);
+        self.stage.act(Play::land);
+        ended
     }
 
     async fn within(&self, plan: Plan) {

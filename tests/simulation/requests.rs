@@ -46,20 +46,41 @@ struct Flight {
 
 impl Flight {
     fn arrive(&mut self) -> u16 {
-        let Some(request) = self.request.take() else { return 0 };
-        self.stage.act(|play| {
-            let deed = play.outside.apply(&request);
-            play.coverage.count(deed.word());
-            play.note(format_args!("{} {} {}: {deed:?}", request.run, request.method, request.target));
-            deed.status()
-        })
+        self.request.take().map_or(0, |request| self.stage.act(|play| play.arrives(&request)))
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if self.request.is_some() && self.stage.act(|play| play.dice.hits(50)) {
-            self.arrive();
+        let Some(request) = self.request.take() else { return };
+        let is_over = self.stage.is_over();
+        self.stage.act(|play| {
+            if is_over {
+                // The runtime drops its tasks in an order of its own, which is not the same each time.
+                play.adrift.push(request);
+            } else if play.dice.hits(50) {
+                play.arrives(&request);
+            }
+        });
+    }
+}
+
+impl Play {
+    fn arrives(&mut self, request: &Request) -> u16 {
+        let deed = self.outside.apply(request);
+        self.coverage.count(deed.word());
+        self.note(format_args!("{} {} {}: {deed:?}", request.run, request.method, request.target));
+        deed.status()
+    }
+
+    /// What was on its way when the host died arrives or not.
+    pub(crate) fn land(&mut self) {
+        let mut adrift = std::mem::take(&mut self.adrift);
+        adrift.sort_by_key(|request| (request.run, request.attempt, request.call));
+        for request in adrift {
+            if self.dice.hits(50) {
+                self.arrives(&request);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::books::Books;
 use crate::coverage::Coverage;
 use crate::dice::Dice;
 use crate::invariants::Violation;
-use crate::outside::Outside;
+use crate::outside::{Outside, Request};
 use crate::plants::Plant;
 use crate::players::Crowd;
 use crate::scenes::Scenes;
@@ -36,6 +36,8 @@ pub(crate) struct Play {
     pub(crate) books: Books,
     pub(crate) outside: Outside,
     pub(crate) scenes: Scenes,
+    /// Requests that were on their way when the host died.
+    pub(crate) adrift: Vec<Request>,
     pub(crate) crowd: Crowd,
     pub(crate) plant: Option<Plant>,
     pub(crate) mood: Mood,
@@ -169,6 +171,7 @@ impl Play {
             books,
             outside: Outside::default(),
             scenes: Scenes::default(),
+            adrift: Vec::new(),
             crowd,
             plant,
             mood: Mood::Wild,

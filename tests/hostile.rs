@@ -45,12 +45,12 @@ fn every_attack_ends_as_it_should_and_the_neighbour_does_not_notice() {
     let quiet = neighbour.take();
     let alone = [upload::attacks(), instantiate::attacks(), cpu::attacks(), abi::attacks(), wasi::attacks()].concat();
     let attacks: Vec<Attack> = [alone, egress::attacks(site.outside.port())].concat();
-    println!("{:<42} {:<40} {:>9} {:>9}", "case", "verdict", "wall", "memory");
+    println!("{:<42} {:<40} {:>10} {:>11} {:>13}", "case", "verdict", "wall", "memory", "neighbour max");
     // All of them are tried: a table with one row missing says little.
     let mut wrong = Vec::new();
     for attack in &attacks {
         let (found, measured) = Meter::around(|| site.suffer(attack));
-        println!("{:<42} {found:<40} {measured}", attack.name);
+        println!("{:<42} {found:<40} {measured} {:>13.1?}", attack.name, neighbour.longest());
         measured.check(attack);
         if found != attack.verdict {
             wrong.push(format!("{}: {found}, expected {}", attack.name, attack.verdict));
@@ -58,7 +58,7 @@ fn every_attack_ends_as_it_should_and_the_neighbour_does_not_notice() {
     }
     for (name, attack) in [tenancy::attacks(), secrets::attacks()].concat() {
         let ((), measured) = Meter::around(|| attack(&site));
-        println!("{name:<42} {:<40} {measured}", "as expected");
+        println!("{name:<42} {:<40} {measured} {:>13.1?}", "as expected", neighbour.longest());
     }
     let besieged = neighbour.end();
     println!("neighbour, alone:    {quiet}\nneighbour, besieged: {besieged}");

@@ -43,6 +43,8 @@ impl Guests for Broken {
         async move { Ok(self as Arc<dyn Guest>) }.boxed()
     }
 
+    fn hurry(&self) {}
+
     fn inspect(self: Arc<Self>, bytes: Bytes) -> BoxFuture<'static, Result<Description, Refusal>> {
         let (digest, component_len) = (Digest::of(&bytes), bytes.len());
         let described = Description {

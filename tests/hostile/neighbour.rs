@@ -7,6 +7,7 @@ use amends_domain::event::Outcome;
 use amends_domain::id::TenantId;
 use amends_domain::payload::Payload;
 use amends_domain::run::Phase;
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A neighbour at work.
 pub(crate) struct Neighbour {
     took: Arc<Mutex<Vec<Duration>>>,
+    /// How many of them were told of by [`Neighbour::longest`].
+    told: Cell<usize>,
     over: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
@@ -45,12 +48,20 @@ impl Neighbour {
                 std::thread::sleep(PAUSE);
             }
         });
-        Self { took, over, thread }
+        Self { took, told: Cell::new(0), over, thread }
     }
 
     /// What it got until now; it begins to count again.
     pub(crate) fn take(&self) -> Percentiles {
+        self.told.set(0);
         Percentiles::of(std::mem::take(&mut *self.took.lock().expect("nobody panics with it")))
+    }
+
+    /// The longest run since this was asked last; none, zero.
+    pub(crate) fn longest(&self) -> Duration {
+        let took = self.took.lock().expect("nobody panics with it");
+        let since = self.told.replace(took.len());
+        took[since..].iter().max().copied().unwrap_or_default()
     }
 
     /// Ends it. Panics if one of its runs did not succeed.

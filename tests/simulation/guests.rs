@@ -39,6 +39,8 @@ impl Guests for ScriptedGuests {
         .boxed()
     }
 
+    fn hurry(&self) {}
+
     fn inspect(self: Arc<Self>, bytes: Bytes) -> BoxFuture<'static, Result<Description, Refusal>> {
         let digest = Digest::of(&bytes);
         let description = Description {

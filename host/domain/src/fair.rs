@@ -90,6 +90,12 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         self.call()
     }
 
+    /// Whether `tenant` waits, has nothing, and is next: somebody else should give way.
+    pub fn is_pressing(&self, tenant: &K) -> bool {
+        self.tenants.get(tenant).is_some_and(|account| account.held == 0)
+            && self.first().is_some_and(|(next, _, _)| next == *tenant)
+    }
+
     /// Changes an account and keeps its place among those who wait.
     fn account(&mut self, tenant: &K, change: impl FnOnce(&mut Account)) {
         let Some(account) = self.tenants.get_mut(tenant) else { return };
@@ -190,6 +196,17 @@ mod tests {
         assert_eq!(queue.leave(&'a', 1, 1), [late]);
         let Entered::Waits(first) = crowd[0] else { panic!("the place is taken") };
         assert_eq!(queue.leave(&'b', 1, 1), [first], "within a tenant, who came first is first");
+    }
+
+    #[test]
+    fn who_has_nothing_and_is_next_presses_the_others() {
+        let mut queue = Queue::new(1, 1);
+        assert_eq!(queue.enter(&'a', 1), Entered::Now);
+        assert!(matches!(queue.enter(&'a', 1), Entered::Waits(_)) && !queue.is_pressing(&'a'), "it has a place");
+        assert_eq!(queue.leave(&'a', 1, 10).len(), 1);
+        assert!(matches!(queue.enter(&'b', 1), Entered::Waits(_)) && queue.is_pressing(&'b'));
+        assert!(matches!(queue.enter(&'c', 1), Entered::Waits(_)) && !queue.is_pressing(&'c'), "another one is next");
+        assert!(!queue.is_pressing(&'d'), "it does not wait");
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub trait Guests: Send + Sync + 'static {
     /// Makes a component ready. [`Refusal`] says what is wrong with it. Dropping the future is safe.
     fn load(self: Arc<Self>, digest: Digest, bytes: Bytes) -> BoxFuture<'static, Result<Arc<dyn Guest>, Refusal>>;
 
+    /// Has every guest that computes give way as soon as it can, so that whoever is next need not wait for the end of a time slice.
+    fn hurry(&self);
+
     /// Checks a component as an installation would, and says what it offers. Dropping the future is safe.
     fn inspect(self: Arc<Self>, bytes: Bytes) -> BoxFuture<'static, Result<Description, Refusal>>;
 }
@@ -50,6 +53,10 @@ impl Guests for Sandbox {
             Ok(Arc::new(Loaded { sandbox: self, component }) as Arc<dyn Guest>)
         }
         .boxed()
+    }
+
+    fn hurry(&self) {
+        Self::hurry(self);
     }
 
     fn inspect(self: Arc<Self>, bytes: Bytes) -> BoxFuture<'static, Result<Description, Refusal>> {

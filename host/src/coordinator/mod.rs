@@ -146,19 +146,8 @@ impl Coordinator {
         let registry = Registry::new(Arc::clone(&store), Arc::clone(&components));
         let gate = Gate::new(Arc::clone(&writer));
         let under_way = UnderWay::default();
-        let parts = Parts {
-            store,
-            writer,
-            components,
-            clock,
-            lanes,
-            registry,
-            gate,
-            under_way,
-            vault: None,
-            slices: Slices::of(&guests),
-            guests,
-        };
+        let slices = Slices::of(&guests, Arc::clone(&components));
+        let parts = Parts { store, writer, components, clock, lanes, registry, gate, under_way, vault: None, slices, guests };
         Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
     }
 

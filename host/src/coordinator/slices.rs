@@ -2,8 +2,12 @@
 //! tenant that wakes a thousand of them would keep a neighbour's one waiting behind them all. So a task that is woken comes into a fair
 //! queue first, and is handed to the runtime when it is its tenant's turn; no more are handed over at a time than there are threads.
 //!
+//! A task that is next, of a tenant that has no thread, has the guests that compute give way at once: it does not wait for the end of a time
+//! slice.
+//!
 //! What a task is billed is the time that it computes, and it gives way as often as it can: a guest at the end of its time slice.
 
+use super::guests::Guests;
 use amends_domain::fair::{Entered, Queue, Ticket};
 use amends_domain::id::TenantId;
 use futures_util::task::{ArcWake, AtomicWaker, waker_ref};
@@ -21,7 +25,12 @@ const COST_MIN: u64 = 1_000;
 
 /// Slices of the threads of a runtime. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Slices(Arc<Mutex<Shared>>);
+pub(super) struct Slices(Arc<All>);
+
+struct All {
+    shared: Mutex<Shared>,
+    guests: Arc<dyn Guests>,
+}
 
 struct Shared {
     queue: Queue<TenantId>,
@@ -58,10 +67,11 @@ enum Stage {
 }
 
 impl Slices {
-    /// Of the threads of `runtime`.
-    pub(super) fn of(runtime: &Handle) -> Self {
+    /// Of the threads of `runtime`, which `guests` compute on.
+    pub(super) fn of(runtime: &Handle, guests: Arc<dyn Guests>) -> Self {
         let threads = u32::try_from(runtime.metrics().num_workers()).unwrap_or(u32::MAX);
-        Self(Arc::new(Mutex::new(Shared { queue: Queue::new(threads, u32::MAX), waiting: HashMap::new() })))
+        let shared = Mutex::new(Shared { queue: Queue::new(threads, u32::MAX), waiting: HashMap::new() });
+        Self(Arc::new(All { shared, guests }))
     }
 
     /// Work that is woken from now on: to be spawned at once.
@@ -73,7 +83,7 @@ impl Slices {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,6 +116,9 @@ impl Task {
             Entered::Waits(ticket) => {
                 self.set(Stage::Waits(ticket));
                 shared.waiting.insert(ticket, Arc::clone(self));
+                if shared.queue.is_pressing(&self.tenant) {
+                    self.slices.0.guests.hurry();
+                }
             }
         }
     }
@@ -191,9 +204,39 @@ impl fmt::Debug for Slices {
 
 #[cfg(test)]
 mod tests {
+    use super::super::guests::Guest;
     use super::*;
+    use crate::sandbox::{Description, Refusal};
+    use amends_domain::digest::Digest;
+    use bytes::Bytes;
+    use futures_util::future::BoxFuture;
     use std::sync::atomic::{AtomicU32, Ordering};
     use tokio::task::yield_now;
+
+    /// Nobody: what computes here is no guest.
+    struct Nobody(AtomicU32);
+
+    impl Guests for Nobody {
+        fn loaded(self: Arc<Self>, _: Digest) -> Option<Arc<dyn Guest>> {
+            None
+        }
+
+        fn load(self: Arc<Self>, _: Digest, _: Bytes) -> BoxFuture<'static, Result<Arc<dyn Guest>, Refusal>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn hurry(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn inspect(self: Arc<Self>, _: Bytes) -> BoxFuture<'static, Result<Description, Refusal>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn slices() -> Slices {
+        Slices::of(&Handle::current(), Arc::new(Nobody(AtomicU32::new(0))))
+    }
 
     fn tenants() -> [TenantId; 2] {
         ["crowd", "neighbour"].map(|name| TenantId::new(name).expect("a name"))
@@ -211,7 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_task_computes_as_often_as_a_hundred_of_another_tenant() {
-        let slices = Slices::of(&Handle::current());
+        let slices = slices();
         let [crowd, neighbour] = tenants();
         let (many, one) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
         let crowd: Vec<_> = (0..100).map(|_| tokio::spawn(slices.share(&crowd, counts(Arc::clone(&many))))).collect();
@@ -227,7 +270,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_late_does_not_wait_for_all_who_were_there() {
-        let slices = Slices::of(&Handle::current());
+        let slices = slices();
         let [crowd, neighbour] = tenants();
         let done = Arc::<AtomicU32>::default();
         let work = |tenant| {
@@ -241,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn turns_of_tasks_that_are_dropped_or_panic_go_to_the_next() {
-        let slices = Slices::of(&Handle::current());
+        let slices = slices();
         let [crowd, _] = tenants();
         let called = slices.share(&crowd, async {});
         let waits = slices.share(&crowd, async {});
@@ -257,7 +300,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_that_is_woken_while_it_runs_runs_again() {
-        let slices = Slices::of(&Handle::current());
+        let slices = slices();
         let [crowd, _] = tenants();
         let mut rounds = 0;
         let work = std::future::poll_fn(move |cx| {
@@ -266,5 +309,18 @@ mod tests {
             if rounds < 5 { Poll::Pending } else { Poll::Ready(rounds) }
         });
         assert_eq!(tokio::spawn(slices.share(&crowd, work)).await.expect("it does not panic"), 5);
+    }
+
+    #[tokio::test]
+    async fn guests_are_hurried_for_a_tenant_that_has_no_thread_and_not_for_one_that_has() {
+        let nobody = Arc::new(Nobody(AtomicU32::new(0)));
+        let slices = Slices::of(&Handle::current(), nobody.clone());
+        let [crowd, neighbour] = tenants();
+        let hurried = || nobody.0.load(Ordering::Relaxed);
+        let _runs = slices.share(&crowd, async {});
+        let _waits = slices.share(&crowd, async {});
+        assert_eq!(hurried(), 0);
+        let _presses = slices.share(&neighbour, async {});
+        assert_eq!(hurried(), 1);
     }
 }

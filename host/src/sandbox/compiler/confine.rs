@@ -2,13 +2,18 @@
 //! nothing safe can be done, and it has nothing to gain from cheating, because until then it runs nothing but our own code.
 
 use super::CompileLimits;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use rustix::thread::set_no_new_privs;
 use std::io;
+
+/// As far behind all else as there is.
+const NICENESS: i32 = 19;
 
 /// Limits this process for good.
 pub(super) fn confine(limits: CompileLimits) -> io::Result<()> {
     set_no_new_privs(true)?;
+    // Whoever waits for a run is served before whoever waits for an installation.
+    nice(NICENESS)?;
     limit(Resource::As, limits.memory_max, limits.memory_max)?;
     // At the soft limit the kernel says why it ends the process, a second later it does not.
     limit(Resource::Cpu, limits.cpu_max_s, limits.cpu_max_s.saturating_add(1))?;

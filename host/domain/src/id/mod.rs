@@ -1,5 +1,10 @@
 //! Names and numbers that identify things. Apart, so that a function can ask for a `TenantId` and not for a string.
 
+mod number;
+
+pub use number::{KeyId, KeyIdError, RunId, RunIdError};
+pub(crate) use number::{bits, digits};
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -25,8 +30,24 @@ fn check_name(name: &str) -> Result<(), NameError> {
     if fits && starts && plain { Ok(()) } else { Err(NameError { name: name.chars().take(80).collect() }) }
 }
 
+/// Why a version is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{version}` is not a version: use 1 to {NAME_LEN_MAX} letters, digits, `.`, `-` or `+`, such as 1.4.0")]
+pub struct VersionError {
+    /// The version as given, cut to 80 characters.
+    pub version: String,
+}
+
+fn check_version(version: &str) -> Result<(), VersionError> {
+    let fits = (1..=NAME_LEN_MAX).contains(&version.len());
+    // `.` and `..` mean something else in a path of a URL.
+    let is_path = version.bytes().all(|b| b == b'.');
+    let plain = version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'));
+    if fits && plain && !is_path { Ok(()) } else { Err(VersionError { version: version.chars().take(80).collect() }) }
+}
+
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+    ($check:ident, $error:ident: $($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -36,9 +57,9 @@ macro_rules! names {
             /// Checks and takes a name.
             ///
             /// # Errors
-            /// [`NameError`] if it is empty, too long or has other characters than names have.
-            pub fn new(name: &str) -> Result<Self, NameError> {
-                check_name(name).map(|()| Self(name.into()))
+            /// If it is empty, too long or has other characters than are allowed.
+            pub fn new(name: &str) -> Result<Self, $error> {
+                $check(name).map(|()| Self(name.into()))
             }
 
             /// The name as text.
@@ -48,15 +69,15 @@ macro_rules! names {
         }
 
         impl FromStr for $name {
-            type Err = NameError;
-            fn from_str(name: &str) -> Result<Self, NameError> {
+            type Err = $error;
+            fn from_str(name: &str) -> Result<Self, $error> {
                 Self::new(name)
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = NameError;
-            fn try_from(name: String) -> Result<Self, NameError> {
+            type Error = $error;
+            fn try_from(name: String) -> Result<Self, $error> {
                 Self::new(&name)
             }
         }
@@ -81,7 +102,7 @@ macro_rules! names {
     )*};
 }
 
-names! {
+names! { check_name, NameError:
     /// Who owns runs, plugins, sagas and state; nothing is read without one.
     TenantId;
     /// The name of a saga, such as `order.fulfillment`.
@@ -96,6 +117,15 @@ names! {
     HandlerName;
     /// The name of a signal that runs wait for, such as `approved`.
     SignalName;
+    /// The name of a key, for people: `ci`, `ada`.
+    KeyName;
+    /// The name of a webhook, such as `billing`.
+    WebhookName;
+}
+
+names! { check_version, VersionError:
+    /// A version of a plugin, such as `1.4.0` or `2026.1-rc.1+g77`. A word, not a number: which one is the latest is a matter of when.
+    PluginVersion;
 }
 
 /// Which implementation a step uses: `plugin/handler` in a definition.
@@ -139,85 +169,9 @@ impl StepIndex {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Lane(pub u32);
 
-/// A run. Grows with time (48 bits of milliseconds, then 80 bits of chance), so that keys in the store grow too.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RunId(pub u128);
-
-/// Crockford's base 32: no I, L, O, U, so that an id read aloud is not mistaken.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-const ID_DIGITS: usize = 26;
-
-impl RunId {
-    /// Joins the time of birth in ms since the Unix epoch and 80 bits of chance.
-    pub fn from_parts(born_ms: u64, chance: [u8; 10]) -> Self {
-        let mut low = [0_u8; 16];
-        low[6..].copy_from_slice(&chance);
-        Self((u128::from(born_ms & 0xffff_ffff_ffff) << 80) | u128::from_be_bytes(low))
-    }
-}
-
-impl fmt::Display for RunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [b'0'; ID_DIGITS];
-        let mut rest = self.0;
-        for place in text.iter_mut().rev() {
-            *place = ALPHABET[(rest & 31) as usize];
-            rest >>= 5;
-        }
-        write!(f, "run_{}", std::str::from_utf8(&text).expect("the alphabet is ASCII"))
-    }
-}
-
-impl fmt::Debug for RunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Text where people read (JSON), 16 bytes where they do not (records).
-impl Serialize for RunId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.to_be_bytes().serialize(serializer) }
-    }
-}
-
-impl<'de> Deserialize<'de> for RunId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-        } else {
-            <[u8; 16]>::deserialize(deserializer).map(|bytes| Self(u128::from_be_bytes(bytes)))
-        }
-    }
-}
-
-/// Why a text is not a run id.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a run id: one looks like run_01kb0v7m4q8r5t2x9y3z6w1a0c")]
-pub struct RunIdError(String);
-
-impl FromStr for RunId {
-    type Err = RunIdError;
-    fn from_str(text: &str) -> Result<Self, RunIdError> {
-        let refuse = || RunIdError(text.chars().take(80).collect());
-        let digits = text.strip_prefix("run_").ok_or_else(refuse)?.as_bytes();
-        // The first of 26 digits has room for 3 of the 128 bits only.
-        if digits.len() != ID_DIGITS || !matches!(digits[0], b'0'..=b'7') {
-            return Err(refuse());
-        }
-        let mut id = 0_u128;
-        for digit in digits {
-            let value = ALPHABET.iter().position(|a| a == digit).ok_or_else(refuse)?;
-            id = (id << 5) | value as u128;
-        }
-        Ok(Self(id))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn names_are_checked_and_the_refused_one_is_named() {
@@ -238,14 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn run_ids_grow_with_time() {
-        assert!(RunId::from_parts(2, [0; 10]) > RunId::from_parts(1, [255; 10]));
-    }
-
-    proptest! {
-        #[test]
-        fn a_run_id_reads_as_written(id: u128) {
-            prop_assert_eq!(RunId(id).to_string().parse::<RunId>(), Ok(RunId(id)));
+    fn versions_are_words_and_the_refused_one_is_named() {
+        for good in ["1", "1.4.0", "v2", "2026.1-rc.1+g77", "A.B", &"9".repeat(64)] {
+            assert_eq!(PluginVersion::new(good).map(|v| v.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", ".", "..", "1/2", "1 2", "1_2", "ä", "1\n", &"9".repeat(65)] {
+            let error = PluginVersion::new(bad).expect_err(bad).to_string();
+            assert!(error.contains(&format!("`{bad}`")), "{error}");
         }
     }
 }

@@ -68,6 +68,8 @@ pub(crate) const FLOORS: &[Floor] = &[
             "plugin",
             "explain",
             "fair",
+            "access",
+            "catalogue",
             "lib",
         ],
     },
@@ -156,5 +158,6 @@ pub(crate) const DOMAIN_DEPENDENCIES: &[(&str, &str)] = &[
     ("serde_json", "payloads are JSON"),
     ("sha2", "digests and chains"),
     ("strsim", "did you mean …?"),
+    ("subtle", "compares digests of tokens in constant time"),
     ("thiserror", "errors"),
 ];

@@ -4,6 +4,7 @@
 //! what it is told to do next; everything that can go wrong is decided here, and proved here.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod audit;
 pub mod capability;
 pub mod decide;

@@ -1,11 +1,13 @@
 //! What happened: the facts that a journal is made of. They are stored, so a variant is never reinterpreted and never reordered;
 //! a new meaning is a new variant at the end (`tests/golden/events.txt` holds the stored form of each).
 
+mod access;
 mod attempt;
 mod demand;
 mod grant;
 mod tenant;
 
+pub use access::Role;
 pub use attempt::{
     AttemptEnded, AttemptRef, Direction, Ending, FAULT_CODE_LEN_MAX, FAULT_MESSAGE_LEN_MAX, Failure, Fault, Halt, LogLevel,
     LogLine, Spent, Write,

@@ -19,4 +19,5 @@ pub mod payload;
 pub mod plugin;
 pub mod retry;
 pub mod run;
+pub mod tenant;
 pub mod time;

@@ -11,6 +11,7 @@ mod step;
 pub use document::{STEPS_MAX, read};
 pub use handlers::check_handlers;
 pub use limits::Limits;
+pub(crate) use reading::shown;
 pub use reading::{Mistake, Mistakes};
 
 use crate::digest::Digest;

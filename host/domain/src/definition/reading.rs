@@ -45,7 +45,7 @@ impl Mistakes {
     }
 
     /// An object with no other fields than `known`; unknown ones are told with the nearest known.
-    pub(super) fn object<'v>(&mut self, path: &str, value: &'v Value, known: &[&str]) -> Option<&'v Map<String, Value>> {
+    pub(crate) fn object<'v>(&mut self, path: &str, value: &'v Value, known: &[&str]) -> Option<&'v Map<String, Value>> {
         let Value::Object(fields) = value else {
             self.add(path, format!("is {}: write an object with the fields {}", kind(value), known.join(", ")));
             return None;
@@ -76,7 +76,7 @@ impl Mistakes {
     }
 
     /// A whole number within a range.
-    pub(super) fn integer(&mut self, path: &str, value: &Value, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn integer(&mut self, path: &str, value: &Value, range: RangeInclusive<u64>) -> Option<u64> {
         let found = value.as_u64().filter(|n| range.contains(n));
         if found.is_none() {
             self.add(path, format!("is {}: write a whole number from {} to {}", shown(value), range.start(), range.end()));
@@ -117,7 +117,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// The value itself where it is short, else what kind of value it is.
-pub(super) fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     let text = value.to_string();
     if text.len() <= 40 { text } else { kind(value).to_owned() }
 }

@@ -5,6 +5,7 @@ mod access;
 mod attempt;
 mod demand;
 mod grant;
+mod limits;
 mod tenant;
 
 pub use access::Role;
@@ -14,6 +15,7 @@ pub use attempt::{
 };
 pub use demand::{Author, Confirmation, Demand, Demanded, InFlight, Resolution, Resolve};
 pub use grant::{HostGrant, Reach, Transport};
+pub use limits::LimitName;
 pub use tenant::{Resolvers, TenantEntry, TenantEvent};
 
 use crate::digest::Digest;

@@ -1,0 +1,247 @@
+//! The limits of a tenant: what each may be, what it is where nobody says, and how people write them. `docs/tenants.md` gives the reasons
+//! of the defaults to operators.
+
+use crate::definition::{Mistakes, shown};
+use crate::event::LimitName;
+use bytesize::ByteSize;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use std::ops::RangeInclusive;
+
+/// How far a tenant may go. One number for each [`LimitName`], each within [`LimitName::range`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantLimits([u64; LimitName::ALL.len()]);
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things, or fuel.
+    Count,
+    /// Bytes.
+    Bytes,
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+
+impl LimitName {
+    /// What it is where nobody says.
+    pub fn default_value(self) -> u64 {
+        match self {
+            // In the middle of its range on a scale of ratios, so that others can be given a hundredth or ten times as much.
+            Self::Weight => 100,
+            // With the default of 64 MiB an attempt that is `live_memory`. Two cores are kept busy by fewer, if they do not wait outside.
+            Self::ConcurrentAttempts => 16,
+            // Runs that wait for days are open as well. A run of ten steps is about 10 kB of memory when it is driven, none while it rests.
+            Self::QueuedRuns => 10_000,
+            // Ten a second, all of a minute's at once if need be.
+            Self::StartsPerMinute => 600,
+            // One core's work: about 10⁹ units a second.
+            Self::FuelPerMinute => 60_000_000_000,
+            Self::LiveMemory => GIB,
+            // A million runs of ten steps.
+            Self::StoredBytes => 10 * GIB,
+            Self::Plugins => 100,
+            Self::Sagas => 1000,
+            // Compiling is the dearest thing that a tenant can have done: up to a minute of a core for each.
+            Self::UploadsPerMinute => 10,
+            // A thousand attempts that write all the log that an attempt may write.
+            Self::LogBytesPerDay => 256 * MIB,
+            // A console in a few browsers, and a few programs.
+            Self::EventsFollowers => 20,
+            Self::Webhooks => 10,
+        }
+    }
+
+    /// What it may be. None is without end: whoever wants no limit says how much that is. The smallest values are those with which
+    /// compensations still get through.
+    pub fn range(self) -> RangeInclusive<u64> {
+        match self {
+            Self::Weight => 1..=1000,
+            Self::ConcurrentAttempts => 1..=10_000,
+            Self::QueuedRuns => 0..=10_000_000,
+            Self::StartsPerMinute => 0..=10_000_000,
+            Self::FuelPerMinute => 1_000_000..=1_000_000_000_000_000,
+            Self::LiveMemory => MIB..=64 * TIB,
+            Self::StoredBytes => MIB..=1024 * TIB,
+            Self::Plugins => 0..=10_000,
+            Self::Sagas => 0..=100_000,
+            Self::UploadsPerMinute => 0..=10_000,
+            Self::LogBytesPerDay => 0..=1024 * TIB,
+            Self::EventsFollowers => 0..=10_000,
+            Self::Webhooks => 0..=1000,
+        }
+    }
+
+    /// What it counts.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::LiveMemory | Self::StoredBytes | Self::LogBytesPerDay => Unit::Bytes,
+            Self::Weight
+            | Self::ConcurrentAttempts
+            | Self::QueuedRuns
+            | Self::StartsPerMinute
+            | Self::FuelPerMinute
+            | Self::Plugins
+            | Self::Sagas
+            | Self::UploadsPerMinute
+            | Self::EventsFollowers
+            | Self::Webhooks => Unit::Count,
+        }
+    }
+
+    /// An amount of it, for people.
+    pub fn shown(self, amount: u64) -> String {
+        match self.unit() {
+            Unit::Count => amount.to_string(),
+            // Whole units where they are whole; else every byte, so that what is written reads as what it is.
+            Unit::Bytes => {
+                let units = [(TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")];
+                let whole = units.into_iter().find(|(unit, _)| amount >= *unit && amount.is_multiple_of(*unit));
+                whole.map_or_else(|| format!("{amount}B"), |(unit, word)| format!("{}{word}", amount / unit))
+            }
+        }
+    }
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        let mut limits = Self([0; LimitName::ALL.len()]);
+        for name in LimitName::ALL {
+            limits.0[*name as usize] = name.default_value();
+        }
+        limits
+    }
+}
+
+impl TenantLimits {
+    /// How much of it there may be.
+    pub fn get(&self, name: LimitName) -> u64 {
+        self.0[name as usize]
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = (LimitName, u64)> {
+        LimitName::ALL.iter().map(|name| (*name, self.get(*name)))
+    }
+
+    /// These limits, and those of `set` instead of their own. What is outside of its range is brought to the nearest value within: it was
+    /// within when it was set, and a release that allows less must not make room that it does not have.
+    #[must_use]
+    pub fn with(mut self, set: &[(LimitName, u64)]) -> Self {
+        for (name, value) in set {
+            let range = name.range();
+            self.0[*name as usize] = (*value).clamp(*range.start(), *range.end());
+        }
+        self
+    }
+
+    /// Reads an object of the limits that are to change, and checks that there are no others: `{"weight": 200, "live_memory": "2GiB"}`.
+    /// Bytes are written with a unit or as a whole number.
+    ///
+    /// # Errors
+    /// Every mistake, each with its field and what would be right.
+    pub fn patched(self, patch: &Value) -> Result<Self, Mistakes> {
+        let mut mistakes = Mistakes::default();
+        let known: Vec<_> = LimitName::ALL.iter().map(|name| name.word()).collect();
+        let mut set = Vec::new();
+        if let Some(fields) = mistakes.object("", patch, &known) {
+            for name in LimitName::ALL {
+                let value = fields.get(name.word()).and_then(|value| read(&mut mistakes, *name, value));
+                set.extend(value.map(|value| (*name, value)));
+            }
+        }
+        if mistakes.0.is_empty() { Ok(self.with(&set)) } else { Err(mistakes) }
+    }
+}
+
+fn read(mistakes: &mut Mistakes, name: LimitName, value: &Value) -> Option<u64> {
+    match name.unit() {
+        Unit::Count => mistakes.integer(name.word(), value, name.range()),
+        Unit::Bytes => {
+            let size = value.as_str().map_or(value.as_u64(), |text| text.parse::<ByteSize>().ok().map(|size| size.0));
+            let found = size.filter(|size| name.range().contains(size));
+            if found.is_none() {
+                let (least, most) = (name.shown(*name.range().start()), name.shown(*name.range().end()));
+                mistakes.add(name.word(), format!("is {}: write a size from {least} to {most}, such as 512MiB", shown(value)));
+            }
+            found
+        }
+    }
+}
+
+/// An object with a field for each limit, whole numbers.
+impl Serialize for TenantLimits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.all().map(|(name, value)| (name.word(), value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_limits_of_nobody_in_particular_are_within_their_ranges() {
+        let limits = TenantLimits::default();
+        for (name, value) in limits.all() {
+            assert!(name.range().contains(&value), "{name:?}");
+            assert_eq!(serde_json::to_value(name).expect("a word"), json!(name.word()));
+        }
+        assert_eq!(limits.get(LimitName::Weight), 100);
+    }
+
+    #[test]
+    fn a_patch_changes_what_it_names_and_nothing_else() {
+        let patched = TenantLimits::default().patched(&json!({"weight": 7, "live_memory": "2GiB", "stored_bytes": 3_000_000, "plugins": 0}));
+        let patched = patched.expect("it is right");
+        let expected = [
+            (LimitName::Weight, 7),
+            (LimitName::LiveMemory, 2 * GIB),
+            (LimitName::StoredBytes, 3_000_000),
+            (LimitName::Plugins, 0),
+        ];
+        assert_eq!(patched, TenantLimits::default().with(&expected));
+        let changed = patched.all().zip(TenantLimits::default().all()).filter(|(now, before)| now != before).count();
+        assert_eq!(changed, expected.len());
+        assert_eq!(patched.patched(&json!({})).expect("nothing is wrong with it"), patched);
+    }
+
+    #[test]
+    fn what_is_written_reads_as_what_it_is() {
+        let limits = TenantLimits::default().with(&[(LimitName::StoredBytes, 1_234_567)]);
+        let written = serde_json::to_value(limits).expect("it has a form");
+        assert_eq!(TenantLimits::default().patched(&written).expect("it is right"), limits);
+        for (name, value) in limits.all() {
+            let shown = name.shown(value);
+            let field = json!({ name.word(): match name.unit() { Unit::Count => json!(value), Unit::Bytes => json!(shown) } });
+            assert_eq!(limits.patched(&field).expect("it is right"), limits, "{field}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_with_what_would_be_right() {
+        let wrong = json!({"weight": 0, "wieght": 3, "live_memory": "much", "stored_bytes": "3KiB", "plugins": -1, "sagas": 12});
+        let mistakes = TenantLimits::default().patched(&wrong).expect_err("most of it is wrong");
+        assert_eq!(
+            mistakes.to_string(),
+            "5 mistakes\
+             \n  wieght: unknown field; did you mean `weight`?\
+             \n  weight: is 0: write a whole number from 1 to 1000\
+             \n  live_memory: is \"much\": write a size from 1MiB to 64TiB, such as 512MiB\
+             \n  stored_bytes: is \"3KiB\": write a size from 1MiB to 1024TiB, such as 512MiB\
+             \n  plugins: is -1: write a whole number from 0 to 10000"
+        );
+        let list = TenantLimits::default().patched(&json!([1])).expect_err("a list");
+        assert!(list.to_string().contains("is a list: write an object"), "{list}");
+    }
+
+    #[test]
+    fn what_was_stored_outside_of_the_range_is_brought_into_it() {
+        let limits = TenantLimits::default().with(&[(LimitName::Weight, 0), (LimitName::Webhooks, u64::MAX)]);
+        assert_eq!((limits.get(LimitName::Weight), limits.get(LimitName::Webhooks)), (1, 1000));
+    }
+}

@@ -17,6 +17,7 @@ pub mod fair;
 pub mod id;
 pub mod payload;
 pub mod plugin;
+pub mod quota;
 pub mod retry;
 pub mod run;
 pub mod tenant;

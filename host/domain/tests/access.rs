@@ -45,7 +45,8 @@ fn lines(table: &mut String, scope: &Scope, target: Target<'_>, is_wanted: impl 
 }
 
 fn table() -> String {
-    let mut table = "yes: may · no: may not · waits: not while the tenant is suspended · -: answered as if it did not exist\n".to_owned();
+    let mut table =
+        "yes: may · no: may not · waits: not while the tenant is suspended · -: answered as if it did not exist\n".to_owned();
     let scopes = [("a key of the host", Scope::Host), ("a key of a tenant", own())];
     for (whose, scope) in &scopes {
         writeln!(table, "\n# {whose}, the host").expect("a string takes all");

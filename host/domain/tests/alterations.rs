@@ -110,8 +110,9 @@ fn field(kind: &str) -> &str {
         "omission" => "reason",
         "wait-end" => "end",
         "in-flight" => "in_flight",
+        "limit" => "limits",
         "body" | "direction" | "ending" | "failure" | "halt" | "cause" | "outcome" | "demand" | "resolution" | "confirmation"
-        | "resolvers" | "transport" | "reach" => kind,
+        | "resolvers" | "transport" | "reach" | "role" => kind,
         other => panic!("`{other}` is a new kind of word: say in which field of a fact it stands"),
     }
 }
@@ -140,6 +141,9 @@ fn gather(value: &Value, words: &mut HashSet<(String, String)>) {
                     .as_str()
                     .or_else(|| value.as_object().filter(|fields| fields.len() == 1)?.keys().next().map(String::as_str));
                 words.extend(word.map(|word| (name.clone(), word.to_owned())));
+                // Words with numbers: `[["weight",100],…]`.
+                let pairs = value.as_array().into_iter().flatten().filter_map(|pair| pair.as_array()?.first()?.as_str());
+                words.extend(pairs.map(|word| (name.clone(), word.to_owned())));
                 gather(value, words);
             }
         }

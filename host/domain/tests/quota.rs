@@ -42,10 +42,7 @@ fn a_rate_runs_out_evenly_and_is_full_at_once() {
     assert_eq!(account.take(Want::forward(STARTS, 60), at(0)), Ok(()));
     let over = account.take(Want::forward(STARTS, 2), at(500)).expect_err("half a start ran out");
     assert_eq!((over.used, over.free_at), (60, Some(at(2000))));
-    assert_eq!(
-        over.to_string(),
-        "limit starts_per_minute of 60: 60 used, 2 more wanted; try again at 2025-11-24T16:00:02.000Z"
-    );
+    assert_eq!(over.to_string(), "limit starts_per_minute of 60: 60 used, 2 more wanted; try again at 2025-11-24T16:00:02.000Z");
     assert_eq!(account.take(Want::forward(STARTS, 2), at(1999)).map_err(|over| over.free_at), Err(Some(at(2000))));
     assert_eq!(account.take(Want::forward(STARTS, 2), at(2000)), Ok(()));
     let more = account.take(Want::forward(STARTS, 61), at(0)).expect_err("more than there ever is");
@@ -119,6 +116,23 @@ fn a_limit_of_nothing_gives_nothing_and_never_will() {
     let mut account = account(&[(STARTS, 0)]);
     let over = account.take(Want::forward(STARTS, 1), at(0)).expect_err("nothing is allowed");
     assert_eq!((over.free_at, account.take(Want::forward(STARTS, 0), at(0))), (None, Ok(())));
+}
+
+#[test]
+fn the_page_has_each_limit_as_it_is() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tenants.md")).expect("the page is there");
+    for limit in LimitName::ALL {
+        let (range, default) = (limit.range(), limit.default_value());
+        let counts = match limit.measure() {
+            Measure::Share => "a share",
+            Measure::Level => "at once",
+            Measure::Rate(span) if span.0 == MINUTE_MS => "a minute",
+            Measure::Rate(_) => "a day",
+        };
+        let [default, least, most] = [default, *range.start(), *range.end()].map(|value| limit.shown(value));
+        let row = format!("\n| `{}` | {default} | {least} | {most} | {counts} |", limit.word());
+        assert!(page.contains(&row), "docs/tenants.md does not have the row{row}");
+    }
 }
 
 #[test]

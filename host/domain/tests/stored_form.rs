@@ -6,10 +6,10 @@ use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
 use amends_domain::event::{
     AttemptEnded, AttemptRef, Author, Cause, Confirmation, Demand, Demanded, Direction, Ending, Entry, Event, Failure, Fault, Halt,
-    HostGrant, InFlight, LogLevel, LogLine, Omission, Outcome, Reach, Resolution, Resolve, Resolvers, Spent, Started, TenantEntry,
-    TenantEvent, Transport, WaitEnd, Write,
+    HostGrant, InFlight, LimitName, LogLevel, LogLine, Omission, Outcome, Reach, Resolution, Resolve, Resolvers, Role, Spent,
+    Started, TenantEntry, TenantEvent, Transport, WaitEnd, Write,
 };
-use amends_domain::id::{Lane, RunId, StepIndex};
+use amends_domain::id::{KeyId, Lane, RunId, StepIndex};
 use amends_domain::payload::Payload;
 use amends_domain::time::{Span, Timestamp};
 use std::collections::BTreeMap;
@@ -160,7 +160,51 @@ fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
         TenantEvent::SecretWithdrawn { .. } => "secret-withdrawn", TenantEvent::SecretWithdrawn {
             secret: "token".parse().expect("a name"), plugin: "orders".parse().expect("a name"), by: "ada".into(),
         };
+        TenantEvent::TenantCreated { .. } => "tenant-created", TenantEvent::TenantCreated { by: "ada".into() };
+        TenantEvent::LimitsSet { .. } => "limits-set", TenantEvent::LimitsSet {
+            limits: vec![(LimitName::Weight, 200), (LimitName::StoredBytes, u64::MAX)], by: "ada".into(),
+        };
+        TenantEvent::TenantSuspended { .. } => "tenant-suspended", TenantEvent::TenantSuspended {
+            reason: "unpaid".into(), by: "ada".into(),
+        };
+        TenantEvent::TenantReopened { .. } => "tenant-reopened", TenantEvent::TenantReopened { by: "ada".into() };
+        TenantEvent::TenantDeleted { .. } => "tenant-deleted", TenantEvent::TenantDeleted { by: "ada".into() };
+        TenantEvent::KeyCreated { .. } => "key-created", key_created(Role::Developer);
+        TenantEvent::KeyRevoked { .. } => "key-revoked", TenantEvent::KeyRevoked { key: KeyId(7 << 64), by: "ada".into() };
+        TenantEvent::PluginPublished { .. } => "plugin-published", TenantEvent::PluginPublished {
+            plugin: "orders".parse().expect("a name"), version: "1.4.0-rc.1+g77".parse().expect("a version"),
+            component: Digest::of(b"component"), size: 4711, by: "ada".into(),
+        };
+        TenantEvent::PluginVersionDeleted { .. } => "plugin-version-deleted", TenantEvent::PluginVersionDeleted {
+            plugin: "orders".parse().expect("a name"), version: "1.4.0-rc.1+g77".parse().expect("a version"), by: "ada".into(),
+        };
+        TenantEvent::WebhookSet { .. } => "webhook-set", TenantEvent::WebhookSet {
+            webhook: "billing".parse().expect("a name"), url: "https://example.com/hooks".into(),
+            types: vec!["workflow.saga.*".into()], secret: Some("token".parse().expect("a name")), by: "ada".into(),
+        };
+        TenantEvent::WebhookRemoved { .. } => "webhook-removed", TenantEvent::WebhookRemoved {
+            webhook: "billing".parse().expect("a name"), by: "ada".into(),
+        };
     }
+}
+
+fn key_created(role: Role) -> TenantEvent {
+    let (key, name) = (KeyId(7 << 64), "ci".parse().expect("a name"));
+    TenantEvent::KeyCreated { key, name, role, token: Digest::of(b"token"), expires: Some(AT), by: "ada".into() }
+}
+
+/// The smaller words of the facts of a tenant.
+fn tenant_words() -> Vec<(String, Body)> {
+    let roles = every! { Role:
+        Role::Operator => "operator", Role::Operator;
+        Role::TenantAdmin => "tenant-admin", Role::TenantAdmin;
+        Role::Developer => "developer", Role::Developer;
+        Role::Starter => "starter", Role::Starter;
+        Role::Viewer => "viewer", Role::Viewer;
+    };
+    let limited = |name| TenantEvent::LimitsSet { limits: vec![(name, 7)], by: "ada".into() };
+    let limits = LimitName::ALL.iter().map(|name| (format!("limit.{}", name.word()), of_tenant(limited(*name))));
+    roles.into_iter().map(|(name, role)| (format!("role.{name}"), of_tenant(key_created(role)))).chain(limits).collect()
 }
 
 /// The smaller words, each in a fact that has it.
@@ -311,7 +355,8 @@ fn examples() -> Vec<(String, Body)> {
     };
     let set = |resolvers| of_tenant(TenantEvent::ResolversSet { resolvers, by: "ada".into() });
     let resolvers = resolvers.into_iter().map(|(name, resolvers)| (format!("resolvers.{name}"), set(resolvers)));
-    let words = words().into_iter().map(|(name, event)| (name, of_run(event))).chain(resolvers).chain(grants());
+    let words =
+        words().into_iter().map(|(name, event)| (name, of_run(event))).chain(resolvers).chain(grants()).chain(tenant_words());
     bodies.chain(events).chain(tenant_events).chain(words).collect()
 }
 

@@ -206,6 +206,18 @@ impl<'a> TenantRows<'a> {
             TenantEvent::SecretWithdrawn { secret, plugin, .. } => {
                 self.secret_grants.insert((secret, plugin), SecretUse::Withdrawn);
             }
+            // No rows yet: whoever needs a tenant folds its facts.
+            TenantEvent::TenantCreated { .. }
+            | TenantEvent::LimitsSet { .. }
+            | TenantEvent::TenantSuspended { .. }
+            | TenantEvent::TenantReopened { .. }
+            | TenantEvent::TenantDeleted { .. }
+            | TenantEvent::KeyCreated { .. }
+            | TenantEvent::KeyRevoked { .. }
+            | TenantEvent::PluginPublished { .. }
+            | TenantEvent::PluginVersionDeleted { .. }
+            | TenantEvent::WebhookSet { .. }
+            | TenantEvent::WebhookRemoved { .. } => {}
         }
     }
 

@@ -174,7 +174,18 @@ impl States {
             | TenantEvent::SecretSet { .. }
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
-            | TenantEvent::SecretWithdrawn { .. } => Ok(()),
+            | TenantEvent::SecretWithdrawn { .. }
+            | TenantEvent::TenantCreated { .. }
+            | TenantEvent::LimitsSet { .. }
+            | TenantEvent::TenantSuspended { .. }
+            | TenantEvent::TenantReopened { .. }
+            | TenantEvent::TenantDeleted { .. }
+            | TenantEvent::KeyCreated { .. }
+            | TenantEvent::KeyRevoked { .. }
+            | TenantEvent::PluginPublished { .. }
+            | TenantEvent::PluginVersionDeleted { .. }
+            | TenantEvent::WebhookSet { .. }
+            | TenantEvent::WebhookRemoved { .. } => Ok(()),
         }
     }
 }

@@ -196,7 +196,18 @@ impl Checker {
                 | TenantEvent::SecretSet { .. }
                 | TenantEvent::SecretRemoved { .. }
                 | TenantEvent::SecretGranted { .. }
-                | TenantEvent::SecretWithdrawn { .. } => {}
+                | TenantEvent::SecretWithdrawn { .. }
+                | TenantEvent::TenantCreated { .. }
+                | TenantEvent::LimitsSet { .. }
+                | TenantEvent::TenantSuspended { .. }
+                | TenantEvent::TenantReopened { .. }
+                | TenantEvent::TenantDeleted { .. }
+                | TenantEvent::KeyCreated { .. }
+                | TenantEvent::KeyRevoked { .. }
+                | TenantEvent::PluginPublished { .. }
+                | TenantEvent::PluginVersionDeleted { .. }
+                | TenantEvent::WebhookSet { .. }
+                | TenantEvent::WebhookRemoved { .. } => {}
             }
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Facts of a tenant that belong to no run.
 
-use super::{HostGrant, Write};
+use super::{HostGrant, LimitName, Role, Write};
 use crate::digest::Digest;
-use crate::id::{PluginName, SagaName, SecretName};
+use crate::id::{KeyId, KeyName, PluginName, PluginVersion, SagaName, SecretName, WebhookName};
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,99 @@ pub enum TenantEvent {
         secret: SecretName,
         /// Which plugin.
         plugin: PluginName,
+        /// Who says so.
+        by: String,
+    },
+    /// There is such a tenant from now on. The tenant of a host without tenants has no such fact.
+    TenantCreated {
+        /// Who says so.
+        by: String,
+    },
+    /// How much the tenant may take from now on.
+    LimitsSet {
+        /// All limits that the release knew which wrote this; others are at their defaults.
+        limits: Vec<(LimitName, u64)>,
+        /// Who says so.
+        by: String,
+    },
+    /// The tenant stands still.
+    TenantSuspended {
+        /// Why.
+        reason: String,
+        /// Who says so.
+        by: String,
+    },
+    /// The tenant goes on.
+    TenantReopened {
+        /// Who says so.
+        by: String,
+    },
+    /// There is no such tenant any more, and there never will be another one of this name.
+    TenantDeleted {
+        /// Who says so.
+        by: String,
+    },
+    /// Whoever shows the token of this key has its role.
+    KeyCreated {
+        /// Its id, which its token names.
+        key: KeyId,
+        /// Its name, for people.
+        name: KeyName,
+        /// What it allows.
+        role: Role,
+        /// What is kept of its token: see `access::TokenDigest`.
+        token: Digest,
+        /// When it opens nothing any more; none: when it is revoked.
+        expires: Option<Timestamp>,
+        /// Who says so.
+        by: String,
+    },
+    /// A key opens nothing any more.
+    KeyRevoked {
+        /// Which.
+        key: KeyId,
+        /// Who says so.
+        by: String,
+    },
+    /// A plugin has this version.
+    PluginPublished {
+        /// Which plugin.
+        plugin: PluginName,
+        /// The version. It means this component as long as there is such a version.
+        version: PluginVersion,
+        /// The component.
+        component: Digest,
+        /// Its size in bytes.
+        size: u64,
+        /// Who says so.
+        by: String,
+    },
+    /// A plugin no longer has this version. Runs that pin its component keep it.
+    PluginVersionDeleted {
+        /// Which plugin.
+        plugin: PluginName,
+        /// Which version.
+        version: PluginVersion,
+        /// Who says so.
+        by: String,
+    },
+    /// Events are sent to this place. Replaces what the webhook was before.
+    WebhookSet {
+        /// Its name.
+        webhook: WebhookName,
+        /// Where to.
+        url: String,
+        /// Which types of events, such as `workflow.saga.failed` or `workflow.*`; none: all.
+        types: Vec<String>,
+        /// The secret that what is sent is signed with.
+        secret: Option<SecretName>,
+        /// Who says so.
+        by: String,
+    },
+    /// Events are no longer sent there.
+    WebhookRemoved {
+        /// Its name.
+        webhook: WebhookName,
         /// Who says so.
         by: String,
     },

@@ -120,7 +120,8 @@ mod tests {
         assert_eq!((run[3..].parse::<KeyId>().is_err(), key.parse()), (true, Ok(KeyId(7))));
         let error = run.parse::<KeyId>().expect_err("a run").to_string();
         assert_eq!(error, format!("`{run}` is not a key id: one looks like key_01kb0v7m4q8r5t2x9y3z6w1a0c"));
-        for bad in ["", "key_", "key_8zzzzzzzzzzzzzzzzzzzzzzzzz", "key_0000000000000000000000000u", "key_000000000000000000000000"] {
+        for bad in ["", "key_", "key_8zzzzzzzzzzzzzzzzzzzzzzzzz", "key_0000000000000000000000000u", "key_000000000000000000000000"]
+        {
             assert!(bad.parse::<KeyId>().is_err(), "{bad}");
         }
     }

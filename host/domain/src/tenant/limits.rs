@@ -26,70 +26,65 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
+/// What there is to know about a limit.
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    unit: Unit,
+    default: u64,
+    least: u64,
+    most: u64,
+}
+
+fn count(default: u64, least: u64, most: u64) -> Rule {
+    Rule { unit: Unit::Count, default, least, most }
+}
+
+fn bytes(default: u64, least: u64, most: u64) -> Rule {
+    Rule { unit: Unit::Bytes, default, least, most }
+}
+
 impl LimitName {
-    /// What it is where nobody says.
-    pub fn default_value(self) -> u64 {
+    /// None is without end: whoever wants no limit says how much that is. With the smallest values compensations still get through.
+    fn rule(self) -> Rule {
         match self {
             // In the middle of its range on a scale of ratios, so that others can be given a hundredth or ten times as much.
-            Self::Weight => 100,
+            Self::Weight => count(100, 1, 1000),
             // With the default of 64 MiB an attempt that is `live_memory`. Two cores are kept busy by fewer, if they do not wait outside.
-            Self::ConcurrentAttempts => 16,
+            Self::ConcurrentAttempts => count(16, 1, 10_000),
             // Runs that wait for days are open as well. A run of ten steps is about 10 kB of memory when it is driven, none while it rests.
-            Self::QueuedRuns => 10_000,
+            Self::QueuedRuns => count(10_000, 0, 10_000_000),
             // Ten a second, all of a minute's at once if need be.
-            Self::StartsPerMinute => 600,
+            Self::StartsPerMinute => count(600, 0, 10_000_000),
             // One core's work: about 10⁹ units a second.
-            Self::FuelPerMinute => 60_000_000_000,
-            Self::LiveMemory => GIB,
+            Self::FuelPerMinute => count(60_000_000_000, 1_000_000, 1_000_000_000_000_000),
+            Self::LiveMemory => bytes(GIB, MIB, 64 * TIB),
             // A million runs of ten steps.
-            Self::StoredBytes => 10 * GIB,
-            Self::Plugins => 100,
-            Self::Sagas => 1000,
+            Self::StoredBytes => bytes(10 * GIB, MIB, 1024 * TIB),
+            Self::Plugins => count(100, 0, 10_000),
+            Self::Sagas => count(1000, 0, 100_000),
             // Compiling is the dearest thing that a tenant can have done: up to a minute of a core for each.
-            Self::UploadsPerMinute => 10,
+            Self::UploadsPerMinute => count(10, 0, 10_000),
             // A thousand attempts that write all the log that an attempt may write.
-            Self::LogBytesPerDay => 256 * MIB,
+            Self::LogBytesPerDay => bytes(256 * MIB, 0, 1024 * TIB),
             // A console in a few browsers, and a few programs.
-            Self::EventsFollowers => 20,
-            Self::Webhooks => 10,
+            Self::EventsFollowers => count(20, 0, 10_000),
+            Self::Webhooks => count(10, 0, 1000),
         }
     }
 
-    /// What it may be. None is without end: whoever wants no limit says how much that is. The smallest values are those with which
-    /// compensations still get through.
+    /// What it is where nobody says.
+    pub fn default_value(self) -> u64 {
+        self.rule().default
+    }
+
+    /// What it may be.
     pub fn range(self) -> RangeInclusive<u64> {
-        match self {
-            Self::Weight => 1..=1000,
-            Self::ConcurrentAttempts => 1..=10_000,
-            Self::QueuedRuns => 0..=10_000_000,
-            Self::StartsPerMinute => 0..=10_000_000,
-            Self::FuelPerMinute => 1_000_000..=1_000_000_000_000_000,
-            Self::LiveMemory => MIB..=64 * TIB,
-            Self::StoredBytes => MIB..=1024 * TIB,
-            Self::Plugins => 0..=10_000,
-            Self::Sagas => 0..=100_000,
-            Self::UploadsPerMinute => 0..=10_000,
-            Self::LogBytesPerDay => 0..=1024 * TIB,
-            Self::EventsFollowers => 0..=10_000,
-            Self::Webhooks => 0..=1000,
-        }
+        self.rule().least..=self.rule().most
     }
 
     /// What it counts.
     pub fn unit(self) -> Unit {
-        match self {
-            Self::LiveMemory | Self::StoredBytes | Self::LogBytesPerDay => Unit::Bytes,
-            Self::Weight
-            | Self::ConcurrentAttempts
-            | Self::QueuedRuns
-            | Self::StartsPerMinute
-            | Self::FuelPerMinute
-            | Self::Plugins
-            | Self::Sagas
-            | Self::UploadsPerMinute
-            | Self::EventsFollowers
-            | Self::Webhooks => Unit::Count,
-        }
+        self.rule().unit
     }
 
     /// An amount of it, for people.
@@ -196,7 +191,8 @@ mod tests {
 
     #[test]
     fn a_patch_changes_what_it_names_and_nothing_else() {
-        let patched = TenantLimits::default().patched(&json!({"weight": 7, "live_memory": "2GiB", "stored_bytes": 3_000_000, "plugins": 0}));
+        let patched =
+            TenantLimits::default().patched(&json!({"weight": 7, "live_memory": "2GiB", "stored_bytes": 3_000_000, "plugins": 0}));
         let patched = patched.expect("it is right");
         let expected = [
             (LimitName::Weight, 7),

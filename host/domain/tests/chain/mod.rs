@@ -7,8 +7,10 @@ pub(super) mod told;
 use amends_domain::audit::export::{Exporter, Flaw, LaneReport, Verdict, Verifier};
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Event, HostGrant, Reach, Resolvers, TenantEntry, TenantEvent, Transport, Write};
-use amends_domain::id::{Lane, RunId, TenantId};
+use amends_domain::event::{
+    Entry, Event, HostGrant, LimitName, Reach, Resolvers, Role, TenantEntry, TenantEvent, Transport, Write,
+};
+use amends_domain::id::{KeyId, Lane, RunId, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::time::Timestamp;
 use drive::{BORN, Saga};
@@ -102,6 +104,43 @@ fn secret_facts() -> Vec<TenantEvent> {
     ]
 }
 
+/// The facts of a tenant from its beginning to its end.
+fn tenant_facts() -> Vec<TenantEvent> {
+    let by = || "ada".to_owned();
+    let (key, plugin, version) = (KeyId(7 << 64), "orders", "1.4.0");
+    let limits = LimitName::ALL.iter().map(|limit| (*limit, limit.default_value())).collect();
+    let keys = (0..).zip(Role::ALL).map(|(n, role)| TenantEvent::KeyCreated {
+        key: KeyId(key.0 + n),
+        name: role.word().parse().expect("a name"),
+        role,
+        token: Digest::of(role.word().as_bytes()),
+        expires: None,
+        by: by(),
+    });
+    let webhook = || "billing".parse().expect("a name");
+    let types = vec!["workflow.saga.*".to_owned()];
+    let plugin = || plugin.parse().expect("a name");
+    let version = || version.parse().expect("a version");
+    let begin = vec![TenantEvent::TenantCreated { by: by() }, TenantEvent::LimitsSet { limits, by: by() }];
+    let rest = vec![
+        TenantEvent::PluginPublished {
+            plugin: plugin(),
+            version: version(),
+            component: Digest::of(b"orders"),
+            size: 4711,
+            by: by(),
+        },
+        TenantEvent::WebhookSet { webhook: webhook(), url: "https://example.com/".into(), types, secret: None, by: by() },
+        TenantEvent::TenantSuspended { reason: "unpaid".into(), by: by() },
+        TenantEvent::TenantReopened { by: by() },
+        TenantEvent::WebhookRemoved { webhook: webhook(), by: by() },
+        TenantEvent::PluginVersionDeleted { plugin: plugin(), version: version(), by: by() },
+        TenantEvent::KeyRevoked { key, by: by() },
+        TenantEvent::TenantDeleted { by: by() },
+    ];
+    begin.into_iter().chain(keys).chain(rest).collect()
+}
+
 /// What is the tenant's own: in each list what is in one record. The first two come before every run.
 fn own_facts() -> Vec<Vec<TenantEvent>> {
     let plugin = "orders".parse().expect("a name");
@@ -123,6 +162,7 @@ fn own_facts() -> Vec<Vec<TenantEvent>> {
             by: "ada".into(),
         }],
         secret_facts(),
+        tenant_facts(),
     ]
 }
 
@@ -180,7 +220,18 @@ fn number_writes(lanes: &mut [LaneBodies]) {
                     | TenantEvent::SecretSet { .. }
                     | TenantEvent::SecretRemoved { .. }
                     | TenantEvent::SecretGranted { .. }
-                    | TenantEvent::SecretWithdrawn { .. } => None,
+                    | TenantEvent::SecretWithdrawn { .. }
+                    | TenantEvent::TenantCreated { .. }
+                    | TenantEvent::LimitsSet { .. }
+                    | TenantEvent::TenantSuspended { .. }
+                    | TenantEvent::TenantReopened { .. }
+                    | TenantEvent::TenantDeleted { .. }
+                    | TenantEvent::KeyCreated { .. }
+                    | TenantEvent::KeyRevoked { .. }
+                    | TenantEvent::PluginPublished { .. }
+                    | TenantEvent::PluginVersionDeleted { .. }
+                    | TenantEvent::WebhookSet { .. }
+                    | TenantEvent::WebhookRemoved { .. } => None,
                 });
                 written.flatten().collect()
             }

@@ -153,6 +153,7 @@ pub(crate) const DOMAIN_DEPENDENCIES: &[(&str, &str)] = &[
     ("cel", "evaluates mappings; its clock and its regular expressions are features that are off"),
     ("humantime", "reads `10s`"),
     ("postcard", "the stored form of facts"),
+    ("schemars", "the forms of events for others, as JSON Schema"),
     ("serde", "forms of facts"),
     ("serde-saphyr", "reads YAML from text"),
     ("serde_json", "payloads are JSON"),

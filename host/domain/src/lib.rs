@@ -7,6 +7,7 @@
 pub mod access;
 pub mod audit;
 pub mod capability;
+pub mod catalogue;
 pub mod decide;
 pub mod definition;
 pub mod digest;

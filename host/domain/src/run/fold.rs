@@ -345,7 +345,7 @@ fn verdict(at: Timestamp, failure: Failure, retry_after: Option<Span>) -> Verdic
 
 /// Whether an attempt that ended so may have had effects. A guest that says that nothing happened is believed about what was answered;
 /// about a request without an answer it cannot know.
-fn raises_doubt<'a>(ending: &Ending, effects: impl Iterator<Item = &'a Effect>) -> bool {
+pub(crate) fn raises_doubt<'a>(ending: &Ending, effects: impl Iterator<Item = &'a Effect>) -> bool {
     let mut unsafe_ones = effects.filter(|effect| effect.raises_doubt());
     match ending {
         Ending::Ok { .. } => false,

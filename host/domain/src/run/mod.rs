@@ -10,6 +10,7 @@ mod step;
 pub use demanded::{DEMANDS_MAX, SIGNALS_MAX, Signal};
 pub use effect::{Effect, is_safe};
 pub use fold::Misfit;
+pub(crate) use fold::raises_doubt;
 pub use head::{RunHead, RunStatus};
 pub use step::{Settled, StepRun, StepStatus, Track, TrackState, Verdict};
 

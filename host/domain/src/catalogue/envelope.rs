@@ -1,0 +1,134 @@
+//! The envelope that every event comes in: `CloudEvents` 1.0.
+
+use super::Data;
+use crate::digest::Digest;
+use crate::id::{Lane, TenantId};
+use crate::time::Timestamp;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+/// Where a record stands, and what proves it.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Whose it is.
+    pub tenant: &'a TenantId,
+    /// Its lane.
+    pub lane: Lane,
+    /// Its number there.
+    pub seq: u64,
+    /// Its link.
+    pub link: Digest,
+}
+
+/// Where an event stands: grows in its lane, and is what a consumer names to go on from. Written `LANE-RECORD-FACT-PART`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The lane.
+    pub lane: Lane,
+    /// The record, from 1.
+    pub seq: u64,
+    /// The fact in that record, from 1.
+    pub fact: u32,
+    /// Which of the events that this fact gives, from 1.
+    pub part: u8,
+}
+
+/// One event. As JSON it is the structured mode of `CloudEvents` 1.0 (`application/cloudevents+json`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct CloudEvent {
+    /// The tenant: `source`.
+    pub source: TenantId,
+    /// `id` and `sequence`.
+    pub position: Position,
+    /// What it is about: a run, a step of one as `RUN/STEP`, `plugin/NAME` …; none: the tenant itself.
+    pub subject: Option<String>,
+    /// When the fact was noted.
+    pub time: Timestamp,
+    /// The link of the record that the fact is in: an event can be checked against an export.
+    pub audithash: Digest,
+    /// `type` and `data`.
+    pub data: Data,
+}
+
+impl Position {
+    /// As a text that sorts as positions of one lane do.
+    pub fn sequence(&self) -> String {
+        format!("{:020}.{:06}.{}", self.seq, self.fact, self.part)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}-{}", self.lane.0, self.seq, self.fact, self.part)
+    }
+}
+
+/// Why a text is no position.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the id of an event: one looks like 0-42-1-1")]
+pub struct PositionError(String);
+
+impl FromStr for Position {
+    type Err = PositionError;
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        let parts: Vec<_> = text.split('-').collect();
+        let read = || {
+            let &[lane, seq, fact, part] = parts.as_slice() else { return None };
+            Some(Self {
+                lane: Lane(lane.parse().ok()?),
+                seq: seq.parse().ok()?,
+                fact: fact.parse().ok()?,
+                part: part.parse().ok()?,
+            })
+        };
+        // One form only: `+1` and `01` are numbers as well.
+        let position = read().filter(|position| position.to_string() == text);
+        position.ok_or_else(|| PositionError(text.chars().take(80).collect()))
+    }
+}
+
+impl Serialize for CloudEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("specversion", "1.0")?;
+        map.serialize_entry("id", &self.position.to_string())?;
+        map.serialize_entry("source", &self.source)?;
+        map.serialize_entry("type", self.data.type_name())?;
+        if let Some(subject) = &self.subject {
+            map.serialize_entry("subject", subject)?;
+        }
+        map.serialize_entry("time", &self.time)?;
+        map.serialize_entry("datacontenttype", "application/json")?;
+        map.serialize_entry("sequence", &self.position.sequence())?;
+        map.serialize_entry("audithash", &self.audithash.hex())?;
+        map.serialize_entry("data", &self.data)?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn positions_read_as_written_and_sort_as_their_sequences(one: (u64, u32, u8), other: (u64, u32, u8)) {
+            let position = |(seq, fact, part)| Position { lane: Lane(3), seq, fact: fact % 1_000_000, part: part % 10 };
+            let (one, other) = (position(one), position(other));
+            prop_assert_eq!(one.to_string().parse(), Ok(one));
+            prop_assert_eq!(one.cmp(&other), one.sequence().cmp(&other.sequence()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_position_is_refused() {
+        assert_eq!("0-42-1-1".parse(), Ok(Position { lane: Lane(0), seq: 42, fact: 1, part: 1 }));
+        for bad in ["", "42", "0-42-1", "0-42-1-1-1", "0-+42-1-1", "0-042-1-1", "0--1-1-1", "x-1-1-1", "0-18446744073709551616-1-1"]
+        {
+            assert!(bad.parse::<Position>().is_err_and(|error| error.to_string().contains(&format!("`{bad}`"))), "{bad}");
+        }
+    }
+}

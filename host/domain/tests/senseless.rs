@@ -6,7 +6,7 @@ mod chain;
 use amends_domain::audit::{Body, Checked, Checker, ImpliedState};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Author, Demand, Demanded, Entry, Event, Outcome, TenantEntry, TenantEvent, Write};
-use amends_domain::id::{Lane, RunId};
+use amends_domain::id::{KeyId, Lane, RunId};
 use amends_domain::payload::Payload;
 use amends_domain::time::Timestamp;
 use chain::{LaneBodies, export, lanes, verify};
@@ -110,6 +110,24 @@ fn a_saga_is_what_its_digest_names_and_is_applied_once() {
     ] {
         let what = misfit(vec![body]);
         assert!(what.contains(says), "{what}");
+    }
+}
+
+#[test]
+fn facts_of_a_tenant_follow_from_one_another() {
+    let by = || "ada".to_owned();
+    let created = || own(TenantEvent::TenantCreated { by: by() });
+    let gone = || own(TenantEvent::TenantDeleted { by: by() });
+    let revoked = || own(TenantEvent::KeyRevoked { key: KeyId(7), by: by() });
+    // The facts before it are right, or another record would be named.
+    for (bodies, says) in [
+        (vec![revoked()], "there is no such tenant"),
+        (vec![created(), revoked()], "there is no key key_00000000000000000000000007"),
+        (vec![created(), created()], "there is a tenant of this name already"),
+        (vec![created(), gone(), gone()], "the tenant was deleted"),
+    ] {
+        let what = misfit(bodies);
+        assert!(what.starts_with("a fact of the tenant does not make sense: ") && what.contains(says), "{what}");
     }
 }
 

@@ -1,5 +1,5 @@
 //! What a chain says must make sense, not only be linked: runs start from sagas that were applied, their facts follow from one another,
-//! also after they ended, and writes of the state come with versions that grow. Apart from the links, because it holds for a chain of
+//! also after they ended, writes of the state come with versions that grow, and keys are revoked that were created. Apart from the links, because it holds for a chain of
 //! any origin: an export, a data file, a backup.
 //!
 //! Memory: the definitions; the open runs and some of the stuck ones; of each other run 24 bytes; of each key ever written its name, a
@@ -14,6 +14,7 @@ use crate::event::{Entry, Event, TenantEntry, TenantEvent, Write};
 use crate::id::{Lane, RunId, SagaName};
 use crate::payload::Payload;
 use crate::run::Run;
+use crate::tenant::Tenant;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ const WHAT_LEN_MAX: usize = 400;
 pub struct Checker {
     sagas: HashMap<(SagaName, u32), (Digest, Arc<Definition>)>,
     state: HashMap<Box<str>, Written>,
+    tenant: Tenant,
     runs: Runs,
     lane: LaneCheck,
 }
@@ -196,8 +198,8 @@ impl Checker {
                 | TenantEvent::SecretSet { .. }
                 | TenantEvent::SecretRemoved { .. }
                 | TenantEvent::SecretGranted { .. }
-                | TenantEvent::SecretWithdrawn { .. }
-                | TenantEvent::TenantCreated { .. }
+                | TenantEvent::SecretWithdrawn { .. } => {}
+                TenantEvent::TenantCreated { .. }
                 | TenantEvent::LimitsSet { .. }
                 | TenantEvent::TenantSuspended { .. }
                 | TenantEvent::TenantReopened { .. }
@@ -207,7 +209,9 @@ impl Checker {
                 | TenantEvent::PluginPublished { .. }
                 | TenantEvent::PluginVersionDeleted { .. }
                 | TenantEvent::WebhookSet { .. }
-                | TenantEvent::WebhookRemoved { .. } => {}
+                | TenantEvent::WebhookRemoved { .. } => {
+                    self.tenant.apply(entry).map_err(|what| format!("a fact of the tenant does not make sense: {what}"))?;
+                }
             }
         }
         Ok(())

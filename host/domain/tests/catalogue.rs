@@ -12,8 +12,11 @@ mod chain;
 use amends_domain::audit::Body;
 use amends_domain::catalogue::{CloudEvent, Data, INLINE_LEN_MAX, KEYS_SHOWN_MAX, Origin, Position, TYPES, Teller, selects, tell};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Event, Started, TenantEntry, TenantEvent, Write};
-use amends_domain::id::{Lane, RunId, TenantId};
+use amends_domain::event::{
+    AttemptEnded, AttemptRef, Direction, Ending, Entry, Event, Failure, Fault, Halt, Spent, Started, TenantEntry, TenantEvent,
+    Write,
+};
+use amends_domain::id::{KeyId, Lane, RunId, StepIndex, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
 use amends_domain::time::Timestamp;
@@ -96,7 +99,7 @@ fn every_fact_gives_events_that_fit_their_schemas() {
 
 #[test]
 fn the_envelope_is_cloudevents() {
-    let events = of_tenant(TenantEvent::KeyRevoked { key: amends_domain::id::KeyId(7), by: "ada".into() });
+    let events = of_tenant(TenantEvent::KeyRevoked { key: KeyId(7), by: "ada".into() });
     let link = Digest::of(b"link").hex();
     assert_eq!(
         serde_json::to_value(&events).expect("events have a form"),
@@ -159,6 +162,62 @@ fn doubt_is_told_when_there_is_doubt() {
     assert!(doubts > 10 && ends > 5 * doubts, "{doubts} doubts in {ends} ends show little");
 }
 
+/// The rules of doubt, one by one: journals that are driven do not show each of them.
+#[test]
+fn doubt_follows_from_what_was_sent_and_how_it_ended() {
+    let (forward, backward) = (attempt(Direction::Forward, 1), attempt(Direction::Backward, 1));
+    let failed = |failure| Ending::Failed { failure, fault: Fault::new("code", "why"), retry_after: None };
+    let rejected = || failed(Failure::Rejected);
+    let halted = |halt| Ending::Halted { halt, message: String::new() };
+    let read_only = r#"{"saga":"s","steps":[{"id":"a","uses":"p/a","kind":"read-only"}]}"#;
+    let read_only = Arc::new(amends_domain::definition::read(read_only).expect("a definition"));
+    for (sent, ending, doubt) in [
+        (vec![], failed(Failure::Uncertain), true),
+        (vec![], rejected(), false),
+        (vec![], halted(Halt::Trap), false),
+        (vec![intended(forward, "GET")], halted(Halt::Lost), false),
+        (vec![intended(forward, "POST")], halted(Halt::Lost), true),
+        (vec![intended(forward, "POST")], rejected(), true),
+        (vec![intended(forward, "POST"), answered(forward)], rejected(), false),
+        (vec![intended(forward, "POST"), answered(forward)], failed(Failure::Unavailable), false),
+        (vec![intended(forward, "POST"), answered(forward)], halted(Halt::Trap), true),
+        (vec![intended(forward, "POST"), answered(forward)], Ending::Ok { output: Payload::null() }, false),
+        (vec![intended(attempt(Direction::Forward, 2), "POST")], halted(Halt::Trap), false),
+        (vec![intended(backward, "POST")], halted(Halt::Trap), false),
+        (vec![intended(forward, "POST"), ended(forward, rejected())], halted(Halt::Trap), false),
+    ] {
+        let shown = format!("{sent:?}, {ending:?}");
+        for (definition, attempt, expected) in [(None, forward, doubt), (Some(&read_only), forward, false), (None, backward, false)]
+        {
+            let mut teller = Teller::new(RunId(7), definition.cloned());
+            for event in &sent {
+                teller.hear(&Entry { at: AT, event: event.clone() });
+            }
+            let last = Entry { at: AT, event: ended(attempt, ending.clone()) };
+            let told = teller.tell(&origin(&tenant()), 1, &last);
+            let found = told.iter().any(|event| matches!(event.data, Data::StepInDoubt(_)));
+            assert_eq!(found, expected, "{shown}, {attempt:?}");
+        }
+    }
+}
+
+fn attempt(direction: Direction, number: u32) -> AttemptRef {
+    AttemptRef { step: StepIndex(0), direction, number }
+}
+
+fn intended(attempt: AttemptRef, method: &str) -> Event {
+    Event::EffectIntended { attempt, call: 1, method: method.into(), target: "https://example.com/".into() }
+}
+
+fn answered(attempt: AttemptRef) -> Event {
+    Event::EffectAnswered { attempt, call: 1, status: 422, response: None }
+}
+
+fn ended(attempt: AttemptRef, ending: Ending) -> Event {
+    let (spent, log, writes) = (Spent::default(), Vec::new(), Vec::new());
+    Event::AttemptEnded(Box::new(AttemptEnded { attempt, ending, spent, log, writes }))
+}
+
 fn facts(bodies: &[Body]) -> Vec<(RunId, Entry)> {
     let of_body = |body: &Body| match body {
         Body::Run { run, entries, .. } => entries.iter().map(|entry| (*run, entry.clone())).collect(),
@@ -174,7 +233,7 @@ fn definition_of(started: &Started) -> Arc<amends_domain::definition::Definition
 
 #[test]
 fn steps_have_their_names_where_the_definition_is_known() {
-    let entry = Entry { at: AT, event: Event::StepSkipped { step: amends_domain::id::StepIndex(1) } };
+    let entry = Entry { at: AT, event: Event::StepSkipped { step: StepIndex(1) } };
     let definition = Saga::Order.definition();
     let id = definition.steps[1].id.to_string();
     let subject = |definition| {

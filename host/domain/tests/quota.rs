@@ -51,6 +51,15 @@ fn a_rate_runs_out_evenly_and_is_full_at_once() {
 }
 
 #[test]
+fn a_start_that_is_short_of_a_hair_waits() {
+    let mut account = account(&[(STARTS, 59_999)]);
+    account.take(Want::forward(STARTS, 59_999), at(0)).expect("it fits");
+    let over = account.take(Want::forward(STARTS, 1), at(1)).expect_err("59999 of 60000 parts of a start ran out");
+    assert_eq!(over.free_at, Some(at(2)));
+    assert_eq!(account.take(Want::forward(STARTS, 1), at(2)), Ok(()));
+}
+
+#[test]
 fn compensations_are_counted_and_never_refused() {
     for limit in LimitName::ALL.iter().filter(|limit| limit.measure() != Measure::Share) {
         let allowed = TenantLimits::default().get(*limit);

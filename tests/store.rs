@@ -6,13 +6,15 @@ mod author;
 mod damage;
 #[path = "store/facts.rs"]
 mod facts;
+#[path = "store/tenants.rs"]
+mod tenants;
 
 use amends::store::memory::{Fate, MemoryStore};
 use amends::store::redb::RedbStore;
 use amends::store::{PAGE_LEN_MAX, Store, StoreError, verify_tail};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, HostGrant, Outcome, Reach, Resolvers, TenantEvent, Transport};
-use amends_domain::id::{Lane, PluginName, RunId, SecretName};
+use amends_domain::event::{Entry, Outcome, Resolvers, TenantEvent};
+use amends_domain::id::{Lane, PluginName, RunId, SagaName};
 use amends_domain::payload::Payload;
 use amends_domain::run::{RunHead, RunStatus};
 use author::{Author, Deed};
@@ -69,6 +71,19 @@ fn answers(store: &dyn Store) -> Result<Vec<String>, StoreError> {
         let saga = store.saga(&tenant, &"order".parse().expect("a name"))?;
         let document = saga.as_ref().map(|row| store.definition(&tenant, row.definition)).transpose()?;
         all.push(format!("{name} {saga:?} {document:?} {:?}", store.plugin(&tenant, &"orders".parse().expect("a name"))?));
+        all.push(format!("{name} facts {:?}", store.tenant_facts(&tenant)?));
+        let sagas = pages(|after: Option<SagaName>, len| store.sagas(&tenant, after.as_ref(), len), |row| row.0.clone())?;
+        let plugins = pages(|after: Option<PluginName>, len| store.plugins(&tenant, after.as_ref(), len), |row| row.0.clone())?;
+        for (saga, row) in &sagas {
+            assert_eq!(store.saga(&tenant, saga)?.as_ref(), Some(row), "{name} {saga}");
+            let versions =
+                (0..=row.version).map(|version| store.saga_version(&tenant, saga, version)).collect::<Result<Vec<_>, _>>()?;
+            all.push(format!("{name} {saga} {versions:?}"));
+        }
+        for (plugin, component) in &plugins {
+            assert_eq!(store.plugin(&tenant, plugin)?, Some(*component), "{name} {plugin}");
+        }
+        all.push(format!("{name} {sagas:?} {plugins:?}"));
     }
     all.push(format!("{:?}", store.component(Digest::of(b"wasm"))?));
     Ok(all)
@@ -185,96 +200,6 @@ fn a_run_is_among_those_with_dead_letters_while_it_has_some() {
 }
 
 #[test]
-fn how_many_people_settle_a_dead_letter_is_said_last() {
-    check(|store| {
-        let mut author = Author::default();
-        let mut asked = vec![store.resolvers(&tenant("a")).expect("an answer")];
-        for resolvers in [Resolvers::Two, Resolvers::One, Resolvers::Two] {
-            let set = TenantEvent::ResolversSet { resolvers, by: "ada".to_owned() };
-            store.commit(&author.commit(vec![("a", 0, Deed::Tenant(vec![set]))])).expect("it follows");
-            asked.push(store.resolvers(&tenant("a")).expect("an answer"));
-        }
-        assert_eq!(asked, [Resolvers::One, Resolvers::Two, Resolvers::One, Resolvers::Two]);
-        assert_eq!(store.resolvers(&tenant("b")).expect("an answer"), Resolvers::One);
-    });
-}
-
-#[test]
-fn what_is_granted_is_what_was_granted_last_for_each_place() {
-    check(|store| {
-        let mut author = Author::default();
-        let plugin = |name: &str| name.parse::<PluginName>().expect("a name");
-        let grant = |place: &str, methods: &[&str]| {
-            let methods: Vec<_> = methods.iter().map(|method| (*method).to_owned()).collect();
-            HostGrant::read(place, &methods, Transport::Tls, Reach::Public).expect("a grant")
-        };
-        let granted = |name: &str, grant| TenantEvent::HostGranted { plugin: plugin(name), grant, by: "ada".to_owned() };
-        let revoked = |name: &str, place: &str| {
-            let (plugin, place) = (plugin(name), place.to_owned());
-            TenantEvent::HostRevoked { plugin, place, by: "ada".to_owned() }
-        };
-        for (event, pay, payment) in [
-            (granted("pay", grant("b.example", &[])), vec![("b.example", 0)], vec![]),
-            (granted("pay", grant("a.example:8443", &["GET"])), vec![("a.example:8443", 1), ("b.example", 0)], vec![]),
-            (granted("payment", grant("a.example", &[])), vec![("a.example:8443", 1), ("b.example", 0)], vec![("a.example", 0)]),
-            (
-                granted("pay", grant("b.example", &["GET", "PUT"])),
-                vec![("a.example:8443", 1), ("b.example", 2)],
-                vec![("a.example", 0)],
-            ),
-            (revoked("pay", "a.example:8443"), vec![("b.example", 2)], vec![("a.example", 0)]),
-            (revoked("payment", "b.example"), vec![("b.example", 2)], vec![("a.example", 0)]),
-            (revoked("payment", "a.example"), vec![("b.example", 2)], vec![]),
-        ] {
-            store.commit(&author.commit(vec![("a", 0, Deed::Tenant(vec![event]))])).expect("it follows");
-            for (name, expected) in [("pay", pay), ("payment", payment)] {
-                let found = store.grants(&tenant("a"), &plugin(name)).expect("an answer");
-                let found: Vec<_> = found.iter().map(|grant| (grant.place(), grant.methods.len())).collect();
-                assert_eq!(found, expected.into_iter().map(|(place, methods)| (place.to_owned(), methods)).collect::<Vec<_>>());
-                assert_eq!(store.grants(&tenant("b"), &plugin(name)).expect("an answer"), []);
-            }
-        }
-        // Of two in one commit, the later one counts.
-        let both = vec![granted("pay", grant("c.example", &[])), revoked("pay", "c.example")];
-        store.commit(&author.commit(vec![("a", 0, Deed::Tenant(both))])).expect("it follows");
-        assert_eq!(store.grants(&tenant("a"), &plugin("pay")).expect("an answer").len(), 1);
-    });
-}
-
-#[test]
-fn what_is_sealed_of_a_secret_is_there_until_it_is_replaced_or_removed() {
-    check(|store| {
-        let mut author = Author::default();
-        let (token, pay) = ("token".parse::<SecretName>().expect("a name"), "pay".parse::<PluginName>().expect("a name"));
-        let by = || "ada".to_owned();
-        let sealed = |text: &'static str| (Digest::of(text.as_bytes()), bytes::Bytes::from_static(text.as_bytes()));
-        let mut commit = |events, components| {
-            let mut commit = author.commit(vec![("a", 0, Deed::Tenant(events))]);
-            commit.components = components;
-            store.commit(&commit).expect("it follows");
-        };
-        let (one, two) = (sealed("one"), sealed("two"));
-        let set = |sealed, replaces| TenantEvent::SecretSet { secret: token.clone(), sealed, replaces, by: by() };
-        commit(vec![set(one.0, None)], vec![one.clone()]);
-        commit(vec![TenantEvent::SecretGranted { secret: token.clone(), plugin: pay.clone(), by: by() }], vec![]);
-        assert_eq!(store.secrets(&tenant("a")).expect("an answer"), [(token.clone(), one.0)]);
-        assert_eq!(store.secret_grants(&tenant("a")).expect("an answer"), [(token.clone(), pay.clone())]);
-        assert_eq!(store.component(one.0).expect("an answer"), Some(one.1));
-        assert!(store.secrets(&tenant("b")).expect("an answer").is_empty());
-        assert!(store.secret_grants(&tenant("b")).expect("an answer").is_empty());
-        commit(vec![set(two.0, Some(one.0))], vec![two.clone()]);
-        assert_eq!(store.secrets(&tenant("a")).expect("an answer"), [(token.clone(), two.0)]);
-        assert_eq!(store.component(one.0).expect("an answer"), None, "it is destroyed");
-        assert_eq!(store.component(two.0).expect("an answer"), Some(two.1));
-        let withdrawn = TenantEvent::SecretWithdrawn { secret: token.clone(), plugin: pay, by: by() };
-        commit(vec![withdrawn, TenantEvent::SecretRemoved { secret: token.clone(), sealed: two.0, by: by() }], vec![]);
-        assert!(store.secrets(&tenant("a")).expect("an answer").is_empty());
-        assert!(store.secret_grants(&tenant("a")).expect("an answer").is_empty());
-        assert_eq!(store.component(two.0).expect("an answer"), None, "it is destroyed");
-    });
-}
-
-#[test]
 fn the_first_run_with_an_idempotency_key_has_it() {
     check(|store| {
         let mut author = Author::default();
@@ -362,6 +287,8 @@ enum Random {
     Write(u8, bool),
     Saga(u8),
     Plugin(u8),
+    Deletion,
+    Facts(u8),
 }
 
 fn random_record() -> impl Strategy<Value = (bool, bool, Random)> {
@@ -373,6 +300,8 @@ fn random_record() -> impl Strategy<Value = (bool, bool, Random)> {
         change().prop_map(|(key, there)| Random::Write(key, there)),
         (0..9_u8).prop_map(Random::Saga),
         (0..9_u8).prop_map(Random::Plugin),
+        Just(Random::Deletion),
+        (1..4_u8).prop_map(Random::Facts),
     ];
     (any::<bool>(), any::<bool>(), prop_oneof![3 => run, 1 => tenants_own])
 }
@@ -403,6 +332,14 @@ fn random_commit(author: &mut Author, at: u64, records: &[(bool, bool, Random)])
             Random::Plugin(text) => {
                 let plugin = "orders".parse().expect("a name");
                 Deed::Tenant(vec![TenantEvent::PluginInstalled { plugin, component: Digest::of(&[text]), size: 1 }])
+            }
+            Random::Deletion => {
+                let (plugin, version) = ("orders".parse().expect("a name"), "1".parse().expect("a version"));
+                Deed::Tenant(vec![TenantEvent::PluginVersionDeleted { plugin, version, by: "ada".to_owned() }])
+            }
+            Random::Facts(count) => {
+                let reopened = |n| TenantEvent::TenantReopened { by: format!("{at} {n}") };
+                Deed::Tenant((0..count).map(reopened).collect())
             }
         };
         (name, lane, deed)

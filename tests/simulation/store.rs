@@ -10,7 +10,7 @@ use amends::store::memory::Fate;
 use amends::store::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value};
 use amends_domain::audit::Sealed;
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, HostGrant, Resolvers};
+use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -299,6 +299,14 @@ impl Store for Watched {
         self.inner.saga(tenant, saga)
     }
 
+    fn saga_version(&self, tenant: &TenantId, saga: &SagaName, version: u32) -> Result<Option<SagaRow>, StoreError> {
+        self.inner.saga_version(tenant, saga, version)
+    }
+
+    fn sagas(&self, tenant: &TenantId, after: Option<&SagaName>, limit: usize) -> Result<Vec<(SagaName, SagaRow)>, StoreError> {
+        self.inner.sagas(tenant, after, limit)
+    }
+
     fn definition(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Payload>, StoreError> {
         self.inner.definition(tenant, digest)
     }
@@ -309,6 +317,19 @@ impl Store for Watched {
 
     fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
         self.inner.plugin(tenant, plugin)
+    }
+
+    fn plugins(
+        &self,
+        tenant: &TenantId,
+        after: Option<&PluginName>,
+        limit: usize,
+    ) -> Result<Vec<(PluginName, Digest)>, StoreError> {
+        self.inner.plugins(tenant, after, limit)
+    }
+
+    fn tenant_facts(&self, tenant: &TenantId) -> Result<Vec<TenantEntry>, StoreError> {
+        self.inner.tenant_facts(tenant)
     }
 
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {

@@ -4,7 +4,7 @@ use super::rows::{OpenChange, SecretUse, TenantRows, derive, head_behind, part_o
 use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, HostGrant, Resolvers};
+use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -66,6 +66,7 @@ struct Tenant {
     sagas: BTreeMap<(SagaName, u32), Digest>,
     definitions: BTreeMap<Digest, Payload>,
     plugins: BTreeMap<PluginName, Digest>,
+    facts: BTreeMap<(Lane, u64, u32), TenantEntry>,
     grants: BTreeMap<(PluginName, String), HostGrant>,
     secrets: BTreeMap<SecretName, Digest>,
     secret_grants: BTreeSet<(SecretName, PluginName)>,
@@ -222,6 +223,23 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn saga_version(&self, tenant: &TenantId, saga: &SagaName, version: u32) -> Result<Option<SagaRow>, StoreError> {
+        Ok(self.of_tenant(tenant, |rows| {
+            let found = rows.sagas.get(&(saga.clone(), version));
+            found.map(|definition| SagaRow { version, definition: *definition })
+        }))
+    }
+
+    fn sagas(&self, tenant: &TenantId, after: Option<&SagaName>, limit: usize) -> Result<Vec<(SagaName, SagaRow)>, StoreError> {
+        Ok(self.of_tenant(tenant, |rows| {
+            let behind = rows.sagas.iter().filter(|((name, _), _)| after.is_none_or(|after| name > after));
+            let newest: BTreeMap<&SagaName, SagaRow> = behind
+                .map(|((name, version), definition)| (name, SagaRow { version: *version, definition: *definition }))
+                .collect();
+            newest.into_iter().take(limit.min(PAGE_LEN_MAX)).map(|(name, row)| (name.clone(), row)).collect()
+        }))
+    }
+
     fn definition(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Payload>, StoreError> {
         Ok(self.of_tenant(tenant, |rows| rows.definitions.get(&digest).cloned()))
     }
@@ -243,6 +261,23 @@ impl Store for MemoryStore {
 
     fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
         Ok(self.of_tenant(tenant, |rows| rows.plugins.get(plugin).copied()))
+    }
+
+    fn plugins(
+        &self,
+        tenant: &TenantId,
+        after: Option<&PluginName>,
+        limit: usize,
+    ) -> Result<Vec<(PluginName, Digest)>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self.of_tenant(tenant, |rows| {
+            let range = rows.plugins.range::<PluginName, _>((from, Bound::Unbounded)).take(limit.min(PAGE_LEN_MAX));
+            range.map(|(plugin, component)| (plugin.clone(), *component)).collect()
+        }))
+    }
+
+    fn tenant_facts(&self, tenant: &TenantId) -> Result<Vec<TenantEntry>, StoreError> {
+        Ok(self.of_tenant(tenant, |rows| rows.facts.values().cloned().collect()))
     }
 
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
@@ -307,7 +342,13 @@ impl Tenant {
         }
         self.sagas.extend(rows.sagas.iter().map(|(saga, version, definition)| (((*saga).clone(), *version), *definition)));
         self.definitions.extend(rows.definitions.iter().map(|(digest, document)| (*digest, (*document).clone())));
-        self.plugins.extend(rows.plugins.iter().map(|(plugin, component)| ((*plugin).clone(), *component)));
+        for (plugin, component) in &rows.plugins {
+            match component {
+                Some(component) => self.plugins.insert((*plugin).clone(), *component),
+                None => self.plugins.remove(*plugin),
+            };
+        }
+        self.facts.extend(rows.facts.iter().map(|(place, entry)| (*place, (*entry).clone())));
         for (name, sealed) in &rows.secrets {
             match sealed {
                 Some(sealed) => self.secrets.insert((*name).clone(), *sealed),

@@ -12,7 +12,7 @@ pub use verify::{VERIFY_TAIL_LEN, verify_tail};
 
 use amends_domain::audit::{Body, Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, HostGrant, Resolvers};
+use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -79,6 +79,12 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// The newest version of a saga.
     fn saga(&self, tenant: &TenantId, saga: &SagaName) -> Result<Option<SagaRow>, StoreError>;
 
+    /// One version of a saga.
+    fn saga_version(&self, tenant: &TenantId, saga: &SagaName, version: u32) -> Result<Option<SagaRow>, StoreError>;
+
+    /// The newest version of each saga in the order of their names, behind `after`; at most `limit` and [`PAGE_LEN_MAX`].
+    fn sagas(&self, tenant: &TenantId, after: Option<&SagaName>, limit: usize) -> Result<Vec<(SagaName, SagaRow)>, StoreError>;
+
     /// The document with this digest, if the tenant applied it.
     fn definition(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Payload>, StoreError>;
 
@@ -96,6 +102,14 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// The component that a plugin's name means now.
     fn plugin(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Digest>, StoreError>;
+
+    /// What names of plugins mean now, in the order of the names, behind `after`; at most `limit` and [`PAGE_LEN_MAX`].
+    fn plugins(&self, tenant: &TenantId, after: Option<&PluginName>, limit: usize)
+    -> Result<Vec<(PluginName, Digest)>, StoreError>;
+
+    /// The facts that make the tenant what it is, in their order: see `amends_domain::tenant`. All of them: a tenant is known whole or not
+    /// at all.
+    fn tenant_facts(&self, tenant: &TenantId) -> Result<Vec<TenantEntry>, StoreError>;
 
     /// The bytes of a component, or of what is sealed of a secret. Components are shared between tenants: who may ask for which is decided by whoever pinned it.
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;

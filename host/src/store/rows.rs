@@ -25,8 +25,10 @@ pub(super) struct TenantRows<'a> {
     pub(super) sagas: Vec<(&'a SagaName, u32, Digest)>,
     /// Documents by digest.
     pub(super) definitions: Vec<(Digest, &'a Payload)>,
-    /// What names of plugins mean now.
-    pub(super) plugins: BTreeMap<&'a PluginName, Digest>,
+    /// What names of plugins mean now; none: nothing any more.
+    pub(super) plugins: BTreeMap<&'a PluginName, Option<Digest>>,
+    /// What makes the tenant what it is, by lane, record and place in the record.
+    pub(super) facts: BTreeMap<(Lane, u64, u32), &'a TenantEntry>,
     /// Grants of plugins by their places; none: it was revoked.
     pub(super) grants: BTreeMap<(&'a PluginName, String), Option<&'a HostGrant>>,
     /// What is sealed of each secret; none: it was removed.
@@ -140,8 +142,11 @@ impl<'a> TenantRows<'a> {
                     }
                 }
                 Body::Tenant { entries } => {
-                    for entry in entries {
+                    for (at, entry) in (0_u32..).zip(entries) {
                         self.take_tenant_entry(entry);
+                        if is_of_tenant_itself(&entry.event) {
+                            self.facts.insert((lane.lane, sealed.seq, at), entry);
+                        }
                     }
                 }
             }
@@ -182,7 +187,11 @@ impl<'a> TenantRows<'a> {
                 self.definitions.push((*definition, document));
             }
             TenantEvent::PluginInstalled { plugin, component, .. } => {
-                self.plugins.insert(plugin, *component);
+                self.plugins.insert(plugin, Some(*component));
+            }
+            // What the name means without this version is installed behind it. If nothing is, it means nothing.
+            TenantEvent::PluginVersionDeleted { plugin, .. } => {
+                self.plugins.insert(plugin, None);
             }
             TenantEvent::StateWritten { writes } => self.take_writes(writes),
             TenantEvent::ResolversSet { resolvers, .. } => self.resolvers = Some(*resolvers),
@@ -206,7 +215,7 @@ impl<'a> TenantRows<'a> {
             TenantEvent::SecretWithdrawn { secret, plugin, .. } => {
                 self.secret_grants.insert((secret, plugin), SecretUse::Withdrawn);
             }
-            // No rows yet: whoever needs a tenant folds its facts.
+            // Whoever needs a tenant folds its facts.
             TenantEvent::TenantCreated { .. }
             | TenantEvent::LimitsSet { .. }
             | TenantEvent::TenantSuspended { .. }
@@ -215,7 +224,6 @@ impl<'a> TenantRows<'a> {
             | TenantEvent::KeyCreated { .. }
             | TenantEvent::KeyRevoked { .. }
             | TenantEvent::PluginPublished { .. }
-            | TenantEvent::PluginVersionDeleted { .. }
             | TenantEvent::WebhookSet { .. }
             | TenantEvent::WebhookRemoved { .. } => {}
         }
@@ -229,6 +237,33 @@ impl<'a> TenantRows<'a> {
                 *kept = write;
             }
         }
+    }
+}
+
+/// Whether a fact makes the tenant what it is: what `amends_domain::tenant` folds. The others have rows of their own.
+fn is_of_tenant_itself(event: &TenantEvent) -> bool {
+    match event {
+        TenantEvent::TenantCreated { .. }
+        | TenantEvent::LimitsSet { .. }
+        | TenantEvent::TenantSuspended { .. }
+        | TenantEvent::TenantReopened { .. }
+        | TenantEvent::TenantDeleted { .. }
+        | TenantEvent::KeyCreated { .. }
+        | TenantEvent::KeyRevoked { .. }
+        | TenantEvent::PluginPublished { .. }
+        | TenantEvent::PluginVersionDeleted { .. }
+        | TenantEvent::WebhookSet { .. }
+        | TenantEvent::WebhookRemoved { .. } => true,
+        TenantEvent::SagaApplied { .. }
+        | TenantEvent::PluginInstalled { .. }
+        | TenantEvent::StateWritten { .. }
+        | TenantEvent::ResolversSet { .. }
+        | TenantEvent::HostGranted { .. }
+        | TenantEvent::HostRevoked { .. }
+        | TenantEvent::SecretSet { .. }
+        | TenantEvent::SecretRemoved { .. }
+        | TenantEvent::SecretGranted { .. }
+        | TenantEvent::SecretWithdrawn { .. } => false,
     }
 }
 

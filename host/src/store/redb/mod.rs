@@ -10,19 +10,20 @@ use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, 
 use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, HostGrant, Resolvers};
+use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, NameError, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
 use bytes::Bytes;
 use read::Snapshot;
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::ops::Bound;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tables::{
     COMPONENTS, DEAD_LETTERS, DEFINITIONS, Ending, GRANTS, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RESOLVERS, RUNS, SAGAS,
-    SECRET_GRANTS, SECRETS, STATE, decode,
+    SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, decode,
 };
 
 /// The name of the data file in its directory.
@@ -247,9 +248,9 @@ impl Store for RedbStore {
         let table = snapshot.table(STATE)?;
         // No key is between the last key of a tenant and the empty key of the next number.
         let Some(end) = no.checked_add(1) else { return Ok(Vec::new()) };
-        let from = after.map_or(std::ops::Bound::Included((no, "")), |key| std::ops::Bound::Excluded((no, key)));
+        let from = after.map_or(Bound::Included((no, "")), |key| Bound::Excluded((no, key)));
         table
-            .range::<(u32, &str)>((from, std::ops::Bound::Excluded((end, ""))))?
+            .range::<(u32, &str)>((from, Bound::Excluded((end, ""))))?
             .take(limit.min(PAGE_LEN_MAX))
             .map(|found| {
                 let (key, row) = found?;
@@ -270,12 +271,34 @@ impl Store for RedbStore {
     fn saga(&self, tenant: &TenantId, saga: &SagaName) -> Result<Option<SagaRow>, StoreError> {
         let snapshot = self.read()?;
         let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
-        let name = saga.as_str();
-        let Some(newest) = snapshot.table(SAGAS)?.range((no, name, 0)..=(no, name, u32::MAX))?.next_back() else { return Ok(None) };
-        let (key, row) = newest?;
-        let version = key.value().2;
+        read::newest_saga(&snapshot.table(SAGAS)?, no, tenant, saga)
+    }
+
+    fn saga_version(&self, tenant: &TenantId, saga: &SagaName, version: u32) -> Result<Option<SagaRow>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
+        let Some(row) = snapshot.table(SAGAS)?.get((no, saga.as_str(), version))? else { return Ok(None) };
         let row: tables::DigestRow = decode(row.value(), || format!("sagas {tenant} {saga} {version}"))?;
         Ok(Some(SagaRow { version, definition: row.0 }))
+    }
+
+    fn sagas(&self, tenant: &TenantId, after: Option<&SagaName>, limit: usize) -> Result<Vec<(SagaName, SagaRow)>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let table = snapshot.table(SAGAS)?;
+        let mut sagas: Vec<(SagaName, SagaRow)> = Vec::new();
+        while sagas.len() < limit.min(PAGE_LEN_MAX) {
+            // From name to name: a saga may have thousands of versions, of which only the newest is asked for.
+            let last = sagas.last().map(|(name, _)| name.as_str()).or(after.map(SagaName::as_str));
+            let from = last.map_or(Bound::Included((no, "", 0)), |name| Bound::Excluded((no, name, u32::MAX)));
+            let to = Bound::Excluded((no, NAMES_END, 0));
+            let Some(next) = table.range::<(u32, &str, u32)>((from, to))?.next() else { break };
+            let (key, _) = next?;
+            let saga: SagaName = named(key.value().1, || format!("sagas {tenant} {}", key.value().1))?;
+            let newest = read::newest_saga(&table, no, tenant, &saga)?.expect("the snapshot has a version of it");
+            sagas.push((saga, newest));
+        }
+        Ok(sagas)
     }
 
     fn definition(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Payload>, StoreError> {
@@ -336,6 +359,43 @@ impl Store for RedbStore {
         let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
         let Some(row) = snapshot.table(PLUGINS)?.get((no, plugin.as_str()))? else { return Ok(None) };
         Ok(Some(decode::<tables::DigestRow>(row.value(), || format!("plugins {tenant} {plugin}"))?.0))
+    }
+
+    fn plugins(
+        &self,
+        tenant: &TenantId,
+        after: Option<&PluginName>,
+        limit: usize,
+    ) -> Result<Vec<(PluginName, Digest)>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let from = after.map_or(Bound::Included((no, "")), |plugin| Bound::Excluded((no, plugin.as_str())));
+        let table = snapshot.table(PLUGINS)?;
+        let found = table.range::<(u32, &str)>((from, Bound::Included((no, NAMES_END))))?.take(limit.min(PAGE_LEN_MAX));
+        found
+            .map(|found| {
+                let (key, row) = found?;
+                let name = key.value().1;
+                let place = || format!("plugins {tenant} {name}");
+                let component: tables::DigestRow = decode(row.value(), place)?;
+                Ok((named(name, place)?, component.0))
+            })
+            .collect()
+    }
+
+    fn tenant_facts(&self, tenant: &TenantId) -> Result<Vec<TenantEntry>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let table = snapshot.table(TENANT_FACTS)?;
+        let found = table.range((no, 0, 0, 0)..=(no, u32::MAX, u64::MAX, u32::MAX))?;
+        found
+            .map(|found| {
+                let (key, row) = found?;
+                let (_, lane, seq, at) = key.value();
+                let row: tables::FactRow = decode(row.value(), || format!("tenant_facts {tenant} lane {lane} record {seq} {at}"))?;
+                Ok(row.0)
+            })
+            .collect()
     }
 
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {

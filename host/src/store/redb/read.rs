@@ -1,10 +1,10 @@
 //! How a row is found and read in one snapshot of the file. Apart, so that the answers of the store read as what they answer.
 
-use super::super::{StoreError, Value};
-use super::tables::{LANES, LINK_LEN, LaneStored, RUNS, RunRow, StateRow, TENANTS, TenantRow, decode, decode_run};
+use super::super::{SagaRow, StoreError, Value};
+use super::tables::{DigestRow, LANES, LINK_LEN, LaneStored, RUNS, RunRow, StateRow, TENANTS, TenantRow, decode, decode_run};
 use ::redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Value as Stored};
 use amends_domain::digest::Digest;
-use amends_domain::id::{Lane, RunId, TenantId};
+use amends_domain::id::{Lane, RunId, SagaName, TenantId};
 use bytes::Bytes;
 
 /// The file as it was at one commit.
@@ -63,6 +63,21 @@ pub(super) fn lane_row(bytes: &[u8], tenant: &TenantId, lane: Lane) -> Result<La
 
 pub(super) fn run_row(bytes: &[u8], tenant: &TenantId, run: RunId) -> Result<RunRow, StoreError> {
     decode_run(bytes, || format!("runs {tenant} {run}"))
+}
+
+/// The newest version of a saga in the table of sagas.
+pub(super) fn newest_saga(
+    table: &ReadOnlyTable<(u32, &str, u32), &[u8]>,
+    tenant_no: u32,
+    tenant: &TenantId,
+    saga: &SagaName,
+) -> Result<Option<SagaRow>, StoreError> {
+    let name = saga.as_str();
+    let Some(newest) = table.range((tenant_no, name, 0)..=(tenant_no, name, u32::MAX))?.next_back() else { return Ok(None) };
+    let (key, row) = newest?;
+    let version = key.value().2;
+    let row: DigestRow = decode(row.value(), || format!("sagas {tenant} {saga} {version}"))?;
+    Ok(Some(SagaRow { version, definition: row.0 }))
 }
 
 pub(super) fn value(bytes: &[u8], tenant: &TenantId, key: &str) -> Result<Value, StoreError> {

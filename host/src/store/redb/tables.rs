@@ -5,7 +5,7 @@ use super::super::StoreError;
 use ::redb::TableDefinition;
 use amends_domain::audit::Head;
 use amends_domain::digest::Digest;
-use amends_domain::event::{HostGrant, Resolvers};
+use amends_domain::event::{HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::RunId;
 use amends_domain::payload::Payload;
 use amends_domain::run::RunHead;
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The format of the file as a whole: which tables there are. 2 has `dead_letters` and `resolvers`, 3 has
-/// `grants`, `secrets` and `secret_grants`.
+/// `grants`, `secrets`, `secret_grants` and `tenant_facts`.
 pub(super) const FILE_FORMAT: u32 = 3;
 
 /// The stored form of rows that this release writes; the first byte of every row.
@@ -60,6 +60,8 @@ pub(super) const GRANTS: TableDefinition<(u32, &str, &str), &[u8]> = TableDefini
 pub(super) const SECRETS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("secrets");
 /// (tenant no, secret, plugin) → nothing: who may use which secret.
 pub(super) const SECRET_GRANTS: TableDefinition<(u32, &str, &str), ()> = TableDefinition::new("secret_grants");
+/// (tenant no, lane, seq, place in the record) → [`FactRow`]: what makes the tenant what it is.
+pub(super) const TENANT_FACTS: TableDefinition<(u32, u32, u64, u32), &[u8]> = TableDefinition::new("tenant_facts");
 /// digest → the component, as it is: its key names its bytes.
 pub(super) const COMPONENTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("components");
 
@@ -122,6 +124,10 @@ pub(super) struct KeyRow {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct DigestRow(pub(super) Digest);
 
+/// In the form that it has in its record.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct FactRow(pub(super) TenantEntry);
+
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct ResolversRow(pub(super) Resolvers);
 
@@ -168,7 +174,7 @@ fn decode_as<T: DeserializeOwned>(known: u8, bytes: &[u8], place: impl FnOnce() 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use amends_domain::event::{Outcome, Reach, Transport};
+    use amends_domain::event::{Outcome, Reach, TenantEvent, Transport};
     use amends_domain::run::RunStatus;
     use std::fmt::{Debug, Write};
 
@@ -218,6 +224,8 @@ mod tests {
         let (transport, reach) = (Transport::Any, Reach::Loopback);
         let grant = HostGrant { host: "h".into(), port: Some(300), methods: vec!["GET".into()], transport, reach };
         check(&GrantRow(grant), "01016801ac0201034745540101");
+        let created = TenantEntry { at: Timestamp(7), event: TenantEvent::TenantCreated { by: "op".into() } };
+        check(&FactRow(created), "01070a026f70");
         let row = RunRow { lane: 0, last: 9, head };
         let read = |hex: &str| {
             let bytes: Vec<u8> =

@@ -5,9 +5,9 @@ use super::super::{Commit, LaneCommit, StoreError};
 use super::RedbStore;
 use super::read::{lane_row, tenant_row, value};
 use super::tables::{
-    COMPONENTS, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, GRANTS, GrantRow, KEYS, KeyRow, LANES, LINK_LEN,
-    LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS, SECRET_GRANTS,
-    SECRETS, STATE, StateRow, TENANTS, TenantRow, decode, decode_run, encode, encode_run,
+    COMPONENTS, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, FactRow, GRANTS, GrantRow, KEYS, KeyRow, LANES,
+    LINK_LEN, LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS,
+    SECRET_GRANTS, SECRETS, STATE, StateRow, TENANT_FACTS, TENANTS, TenantRow, decode, decode_run, encode, encode_run,
 };
 use ::redb::{Durability, ReadableTable, WriteTransaction};
 use amends_domain::audit::Head;
@@ -33,7 +33,7 @@ impl RedbStore {
                 Some(NumberRow(found)) if found > FILE_FORMAT => return Err(StoreError::Format { found, known: FILE_FORMAT }),
                 Some(NumberRow(1)) => find_dead_letters(&transaction)?,
                 // Opening a table that is not there makes it.
-                Some(NumberRow(_)) => make_tables_of_grants(&transaction)?,
+                Some(NumberRow(_)) => make_tables_of_tenants(&transaction)?,
                 None => make_tables(&transaction)?,
             }
             meta.insert(FORMAT, &encode(&NumberRow(FILE_FORMAT))[..])?;
@@ -63,6 +63,7 @@ impl RedbStore {
             write_runs(&transaction, no, rows)?;
             write_state(&transaction, no, tenant, rows)?;
             write_names(&transaction, no, rows)?;
+            write_facts(&transaction, no, rows)?;
         }
         if !commit.components.is_empty() {
             let mut table = transaction.open_table(COMPONENTS)?;
@@ -104,21 +105,22 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(COMPONENTS)?;
     transaction.open_table(DEAD_LETTERS)?;
     transaction.open_table(RESOLVERS)?;
-    make_tables_of_grants(transaction)
+    make_tables_of_tenants(transaction)
 }
 
 /// The tables that format 3 brought.
-fn make_tables_of_grants(transaction: &WriteTransaction) -> Result<(), StoreError> {
+fn make_tables_of_tenants(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(GRANTS)?;
     transaction.open_table(SECRETS)?;
     transaction.open_table(SECRET_GRANTS)?;
+    transaction.open_table(TENANT_FACTS)?;
     Ok(())
 }
 
 /// What a file of format 1 does not have: the tables of dead letters and of who settles them. A run that was stuck then has one.
 fn find_dead_letters(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(RESOLVERS)?;
-    make_tables_of_grants(transaction)?;
+    make_tables_of_tenants(transaction)?;
     let mut table = transaction.open_table(DEAD_LETTERS)?;
     for found in transaction.open_table(RUNS)?.iter()? {
         let (key, row) = found?;
@@ -243,7 +245,10 @@ fn write_names(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows
     if !rows.plugins.is_empty() {
         let mut table = transaction.open_table(PLUGINS)?;
         for (plugin, component) in &rows.plugins {
-            table.insert((tenant_no, plugin.as_str()), &encode(&DigestRow(*component))[..])?;
+            match component {
+                Some(component) => drop(table.insert((tenant_no, plugin.as_str()), &encode(&DigestRow(*component))[..])?),
+                None => drop(table.remove((tenant_no, plugin.as_str()))?),
+            }
         }
     }
     if !rows.grants.is_empty() {
@@ -259,6 +264,18 @@ fn write_names(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows
     write_secrets(transaction, tenant_no, rows)?;
     if let Some(resolvers) = rows.resolvers {
         transaction.open_table(RESOLVERS)?.insert(tenant_no, &encode(&ResolversRow(resolvers))[..])?;
+    }
+    Ok(())
+}
+
+/// What makes the tenant what it is. Never changed, never removed: who looks at a tenant folds them all.
+fn write_facts(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows<'_>) -> Result<(), StoreError> {
+    if rows.facts.is_empty() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(TENANT_FACTS)?;
+    for ((lane, seq, at), entry) in &rows.facts {
+        table.insert((tenant_no, lane.0, *seq, *at), &encode(&FactRow((*entry).clone()))[..])?;
     }
     Ok(())
 }

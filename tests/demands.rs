@@ -344,6 +344,7 @@ fn a_run_can_be_started_to_begin_later() {
     let host = host(&World::new(), r#","deadline":"1s""#, &step("a", "g", ""));
     let now = Timestamp(u64::try_from(std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_millis()).expect("it fits"));
     let start = |span: u64| StartRun {
+        version: None,
         tenant: host.tenant.clone(),
         saga: "s".parse().expect("a name"),
         input: Payload::from("null"),

@@ -158,6 +158,7 @@ fn one_key_gives_one_run_however_many_ask() {
     let directory = tempfile::tempdir().expect("a directory");
     let host = host(&directory);
     let start = |key: &str, input: Value| StartRun {
+        version: None,
         begin: None,
         tenant: host.tenant.clone(),
         saga: SAGA.parse().expect("a name"),
@@ -190,6 +191,7 @@ fn a_run_that_was_left_open_goes_on_where_it_was() {
     let directory = tempfile::tempdir().expect("a directory");
     let left = host(&directory);
     let start = StartRun {
+        version: None,
         begin: None,
         tenant: left.tenant.clone(),
         saga: SAGA.parse().expect("a name"),
@@ -221,6 +223,7 @@ fn a_commit_of_unknown_fate_is_told_as_such_and_the_next_host_finds_out() {
         let host = prepared(Host::over(Arc::clone(&store) as Arc<dyn Store>, 2).expect("it opens"));
         store.fail_next_commit(fate);
         let start = StartRun {
+            version: None,
             begin: None,
             tenant: host.tenant.clone(),
             saga: SAGA.parse().expect("a name"),

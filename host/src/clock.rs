@@ -1,6 +1,6 @@
 //! Time and chance. The only place that asks what time it is or rolls dice, so that a simulation can answer instead.
 
-use amends_domain::id::RunId;
+use amends_domain::id::{KeyId, RunId};
 use amends_domain::time::Timestamp;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,6 +12,15 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// The id of a run born now.
     fn run_id(&self) -> RunId;
+
+    /// 256 bits that nobody can guess.
+    fn chance(&self) -> [u8; 32];
+
+    /// The id of a key born now.
+    fn key_id(&self) -> KeyId {
+        let chance = self.chance();
+        KeyId::from_parts(self.now().0, *chance.first_chunk().expect("32 bytes have ten"))
+    }
 }
 
 /// The machine's clock and the kernel's random source.
@@ -29,5 +38,11 @@ impl Clock for SystemClock {
         let mut chance = [0; 10];
         getrandom::fill(&mut chance).expect("the kernel gives random bytes");
         RunId::from_parts(self.now().0, chance)
+    }
+
+    fn chance(&self) -> [u8; 32] {
+        let mut chance = [0; 32];
+        getrandom::fill(&mut chance).expect("the kernel gives random bytes");
+        chance
     }
 }

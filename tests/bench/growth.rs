@@ -162,6 +162,10 @@ impl Clock for SetClock {
     fn run_id(&self) -> RunId {
         SystemClock.run_id()
     }
+
+    fn chance(&self) -> [u8; 32] {
+        SystemClock.chance()
+    }
 }
 
 /// A host on a disk, with the plugin `echo` and a clock that can be set.
@@ -196,8 +200,14 @@ impl Host {
     }
 
     fn start(&self, saga: &str) -> Result<RunId> {
-        let start =
-            StartRun { tenant: self.tenant.clone(), saga: saga.parse()?, input: Payload::from("1"), key: None, begin: None };
+        let start = StartRun {
+            version: None,
+            tenant: self.tenant.clone(),
+            saga: saga.parse()?,
+            input: Payload::from("1"),
+            key: None,
+            begin: None,
+        };
         let rest = self.runtime.block_on(async {
             match self.coordinator.start(start).await? {
                 StartedRun::New(driven) => Ok(driven.rests().await?),

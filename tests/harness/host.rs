@@ -104,8 +104,14 @@ impl Host {
     /// # Errors
     /// If it is not started.
     pub async fn start(&self, saga: &str, input: &Value) -> Result<Driven> {
-        let start =
-            StartRun { tenant: self.tenant.clone(), saga: saga.parse()?, input: Payload::from(input), key: None, begin: None };
+        let start = StartRun {
+            version: None,
+            tenant: self.tenant.clone(),
+            saga: saga.parse()?,
+            input: Payload::from(input),
+            key: None,
+            begin: None,
+        };
         match self.coordinator.start(start).await? {
             StartedRun::New(driven) => Ok(driven),
             StartedRun::Existing(run) => bail!("{run} exists"),

@@ -2,6 +2,7 @@
 
 mod bank;
 mod host;
+mod idle;
 mod names;
 mod program;
 mod site;
@@ -9,6 +10,7 @@ mod uploads;
 
 pub use bank::{Bank, Charged, Keys};
 pub use host::{Host, payload};
+pub use idle::Idle;
 pub use names::ScriptedNames;
 pub use program::{Ended, PATIENCE, Program, run_amends, run_amends_with};
 pub use site::{Arrived, Reply, Site};

@@ -116,6 +116,7 @@ impl Site {
     /// The same with an input.
     pub(crate) async fn run_with(&self, saga: &str, input: &Value) -> Run {
         let start = StartRun {
+            version: None,
             tenant: self.attacker.clone(),
             saga: saga.parse().expect("a name"),
             input: Payload::from(input),

@@ -40,6 +40,14 @@ impl Clock for SimulatedClock {
         chance[..8].copy_from_slice(&self.stage.act(|play| play.dice.below(u64::MAX)).to_be_bytes());
         RunId::from_parts(self.ms(), chance)
     }
+
+    fn chance(&self) -> [u8; 32] {
+        let mut chance = [0; 32];
+        for part in chance.chunks_exact_mut(8) {
+            part.copy_from_slice(&self.stage.act(|play| play.dice.below(u64::MAX)).to_be_bytes());
+        }
+        chance
+    }
 }
 
 impl fmt::Debug for SimulatedClock {

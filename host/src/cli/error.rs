@@ -119,7 +119,7 @@ fn of_refusal(refusal: &Refusal) -> (&'static str, Exit) {
 fn of_install(error: &InstallError) -> (&'static str, Exit) {
     match error {
         InstallError::Refused(refusal) => of_refusal(refusal),
-        InstallError::NotGranted { .. } => ("host_not_granted", Exit::Refused),
+        InstallError::NotGranted { .. } => (error.code(), Exit::Refused),
         InstallError::Store(error) => of_store(error),
     }
 }
@@ -156,7 +156,11 @@ fn of_start(error: &StartError) -> (&'static str, Exit) {
     match error {
         StartError::Host(error) => of_drive(error),
         StartError::UnknownSaga(_)
+        | StartError::UnknownVersion { .. }
         | StartError::UnknownPlugin(_)
+        | StartError::TenantSuspended
+        | StartError::TenantDeleted
+        | StartError::Draining
         | StartError::InputTooLong(_)
         | StartError::InputNotJson(_)
         | StartError::KeyLength(_)

@@ -117,7 +117,7 @@ async fn go(
     let tenant = &exec.tenant.id;
     prepare(coordinator, tenant, definition, components).await?;
     let begin = exec.begin.instant();
-    let start = |input, key| StartRun { tenant: tenant.clone(), saga: definition.saga.clone(), input, key, begin };
+    let start = |input, key| StartRun { version: None, tenant: tenant.clone(), saga: definition.saga.clone(), input, key, begin };
     let stay = Stay { coordinator, tenant, patience: exec.patience };
     match work {
         Work::One { input, key, telling } => one(stay, start(input, key), telling, &exec.data.dir).await,

@@ -73,6 +73,16 @@ pub enum StartError {
     /// No such saga.
     #[error("there is no saga `{0}`: apply it first")]
     UnknownSaga(SagaName),
+    /// The saga has no such version.
+    #[error("saga `{saga}` has no version {version}: the newest one is {newest}")]
+    UnknownVersion {
+        /// Which saga.
+        saga: SagaName,
+        /// What was asked for.
+        version: u32,
+        /// What there is at most.
+        newest: u32,
+    },
     /// A plugin that the saga uses is not installed.
     #[error("the saga uses plugin `{0}`, which is not installed")]
     UnknownPlugin(PluginName),
@@ -88,6 +98,15 @@ pub enum StartError {
     /// The idempotency key was used for something else.
     #[error("the idempotency key was used for {0} with another saga or input: use another key, or the same input")]
     KeyReused(RunId),
+    /// The tenant stands still.
+    #[error("the tenant is suspended: an operator has to reopen it first")]
+    TenantSuspended,
+    /// The tenant is gone.
+    #[error("the tenant was deleted")]
+    TenantDeleted,
+    /// This host is ending.
+    #[error("this host is ending and starts nothing: try again when it is back")]
+    Draining,
     /// It would begin too late.
     #[error("the run would begin at {0}: at most ten years ahead are allowed")]
     BeginTooLate(Timestamp),
@@ -107,12 +126,16 @@ impl StartError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownSaga(_) => "unknown_saga",
+            Self::UnknownVersion { .. } => "unknown_version",
             Self::UnknownPlugin(_) => "unknown_plugin",
             Self::InputTooLong(_) => "input_too_long",
             Self::InputNotJson(_) => "input_not_json",
             Self::KeyLength(_) => "key_length",
             Self::KeyReused(_) => "key_reused",
             Self::BeginTooLate(_) => "begin_too_late",
+            Self::TenantSuspended => "tenant_suspended",
+            Self::TenantDeleted => "tenant_deleted",
+            Self::Draining => "draining",
             Self::Host(_) => "host",
         }
     }
@@ -138,4 +161,15 @@ pub enum InstallError {
     /// The host cannot.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl InstallError {
+    /// The stable code for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::NotGranted { .. } => "host_not_granted",
+            Self::Store(_) => "host",
+        }
+    }
 }

@@ -2,18 +2,22 @@
 //! the next before it is stored; both, and the places in the queue, are guarded by one lock that is held for microseconds.
 
 use super::error::{DriveError, StartError};
+use super::publish::{Meaning, meaning_behind};
 use super::secrets::{SecretGrants, granted};
 use super::state::State;
+use super::tenants::{Book, Judged, Known};
 use crate::sandbox::{Secrets, StateAccess, StateError, StateValue};
 use crate::store::writer::{Append, Position, What, Writer};
 use crate::store::{SagaRow, Store, StoreError};
 use crate::vault::Vault;
+use amends_domain::access::Standing;
 use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, Event, HostGrant, Resolvers, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane as LaneId, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
+use amends_domain::tenant::{Admitted, Tenant};
 use amends_domain::time::Timestamp;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
@@ -24,32 +28,6 @@ use tokio::sync::Mutex as Turns;
 /// Most start keys remembered beyond those that are not durable yet.
 const KEYS_MAX: usize = 65_536;
 
-/// All lanes that are in use.
-pub(super) struct Lanes {
-    store: Arc<dyn Store>,
-    writer: Arc<Writer>,
-    /// The highest version of any write of each tenant when the store was opened.
-    versions: HashMap<TenantId, u64>,
-    in_use: Mutex<HashMap<TenantId, Arc<Lane>>>,
-}
-
-impl Lanes {
-    pub(super) fn load(store: Arc<dyn Store>, writer: Arc<Writer>) -> Result<Self, StoreError> {
-        let versions = store.lanes()?.into_iter().map(|row| (row.tenant, row.state_version)).collect();
-        Ok(Self { store, writer, versions, in_use: Mutex::default() })
-    }
-
-    /// The lane of a tenant.
-    pub(super) fn of(&self, tenant: &TenantId) -> Arc<Lane> {
-        let mut lanes = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = lanes.entry(tenant.clone()).or_insert_with(|| {
-            let version = self.versions.get(tenant).copied().unwrap_or_default();
-            Arc::new(Lane::new(tenant.clone(), Arc::clone(&self.store), Arc::clone(&self.writer), version))
-        });
-        Arc::clone(lane)
-    }
-}
-
 /// A lane.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -57,6 +35,9 @@ pub(super) struct Lane {
     store: Arc<dyn Store>,
     writer: Arc<Writer>,
     newest: Mutex<Newest>,
+    /// What the tenant is. Changed with `newest` locked, so that facts are queued in the order in which they are known; apart from it,
+    /// so that whoever only looks does not wait for the disk.
+    known: Mutex<Known>,
     /// Whoever lost a race for the state takes turns, first come, first served: so that each gets through.
     turns: Arc<Turns<()>>,
 }
@@ -66,7 +47,8 @@ pub(super) struct Lane {
 struct Newest {
     state: State,
     sagas: HashMap<SagaName, SagaRow>,
-    plugins: HashMap<PluginName, Digest>,
+    /// The components and their sizes in bytes; none: there is no such plugin any more.
+    plugins: HashMap<PluginName, Option<(Digest, u64)>>,
     starts: HashMap<String, Start>,
     resolvers: Option<Resolvers>,
     /// Of the plugins that were asked for. In the order of the places.
@@ -87,6 +69,7 @@ struct SecretsOfTenant {
 struct Start {
     run: RunId,
     saga: SagaName,
+    version: u32,
     input: Digest,
     position: Position,
 }
@@ -128,7 +111,7 @@ pub(super) enum Settled<T> {
 }
 
 impl Lane {
-    fn new(tenant: TenantId, store: Arc<dyn Store>, writer: Arc<Writer>, version: u64) -> Self {
+    pub(super) fn new(tenant: TenantId, store: Arc<dyn Store>, writer: Arc<Writer>, version: u64, known: Tenant) -> Self {
         let state = State::new(tenant.clone(), Arc::clone(&store), version);
         let newest = Newest {
             state,
@@ -139,7 +122,7 @@ impl Lane {
             grants: HashMap::new(),
             secrets: None,
         };
-        Self { tenant, store, writer, newest: Mutex::new(newest), turns: Arc::default() }
+        Self { tenant, store, writer, newest: Mutex::new(newest), known: Mutex::new(Known::new(known)), turns: Arc::default() }
     }
 
     pub(super) fn tenant(&self) -> &TenantId {
@@ -174,19 +157,32 @@ impl Lane {
         Ok(Settled::Counts(position))
     }
 
-    /// Queues the start of a run, unless its key was used before.
-    pub(super) fn start(&self, run: &Run) -> Result<NewRun, StartError> {
+    /// Whether runs may be started.
+    pub(super) fn is_open(&self) -> Result<(), StartError> {
+        match self.known().newest().standing() {
+            // A host without tenants has nobody who creates them.
+            Standing::Open | Standing::Absent => Ok(()),
+            Standing::Suspended => Err(StartError::TenantSuspended),
+            Standing::Deleted => Err(StartError::TenantDeleted),
+        }
+    }
+
+    /// Queues the start of a run, unless its key was used before. `asked`: the version that was asked for.
+    pub(super) fn start(&self, run: &Run, asked: Option<u32>) -> Result<NewRun, StartError> {
         let started = run.started();
+        let mut newest = self.newest();
+        self.is_open()?;
         let Some(key) = &started.key else { return Ok(NewRun::At(self.append_run(run, first_facts(run)))) };
         let input = Digest::of(&started.input.0);
-        let mut newest = self.newest();
         if let Some(before) = self.start_of_key(&newest, key)? {
-            let same = (&before.saga, before.input) == (&started.saga, input);
+            let same = (&before.saga, before.input) == (&started.saga, input) && asked.is_none_or(|asked| asked == before.version);
             let wanted = if same { Wanted::Same } else { Wanted::Other };
             return Ok(NewRun::Before(StartedBefore { run: before.run, start: before.position, wanted }));
         }
         let position = self.append_run(run, first_facts(run));
-        newest.starts.insert(key.clone(), Start { run: run.id(), saga: started.saga.clone(), input, position });
+        newest
+            .starts
+            .insert(key.clone(), Start { run: run.id(), saga: started.saga.clone(), version: started.version, input, position });
         if newest.starts.len() > KEYS_MAX {
             let durable = self.writer.durable_mark();
             newest.starts.retain(|_, start| start.position > durable);
@@ -200,7 +196,7 @@ impl Lane {
         }
         let Some((run, input)) = self.store.run_of_key(&self.tenant, key)? else { return Ok(None) };
         let head = self.store.run(&self.tenant, run)?;
-        Ok(head.map(|head| Start { run, saga: head.saga, input, position: Position::default() }))
+        Ok(head.map(|head| Start { run, saga: head.saga, version: head.version, input, position: Position::default() }))
     }
 
     /// The newest version of a saga.
@@ -242,7 +238,7 @@ impl Lane {
 
     fn plugin_of(&self, newest: &Newest, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
         match newest.plugins.get(plugin) {
-            Some(digest) => Ok(Some(*digest)),
+            Some(meaning) => Ok(meaning.map(|(component, _)| component)),
             None => self.store.plugin(&self.tenant, plugin),
         }
     }
@@ -254,9 +250,64 @@ impl Lane {
             let size = component.len() as u64;
             let event = TenantEvent::PluginInstalled { plugin: plugin.clone(), component: digest, size };
             self.append_tenant(event, at, vec![(digest, component)]);
-            newest.plugins.insert(plugin.clone(), digest);
+            newest.plugins.insert(plugin.clone(), Some((digest, size)));
         }
         Ok(())
+    }
+
+    /// What the tenant is.
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Judges a wish about the tenant itself, and queues it with what follows from it for the meaning of a plugin's name. `component`: what
+    /// it speaks of and may not be stored yet.
+    pub(super) fn alter(
+        self: &Arc<Self>,
+        book: &Book,
+        wish: TenantEntry,
+        component: Option<(Digest, Bytes)>,
+    ) -> Result<Judged, StoreError> {
+        let mut newest = self.newest();
+        let (before, last) = self.known().now();
+        let said = before.admit(&wish.event, wish.at);
+        if !matches!(said, Ok(Admitted::New)) {
+            return Ok(Judged { said, position: last });
+        }
+        let mut after = Tenant::clone(&before);
+        after.apply(&wish).expect("what is admitted fits");
+        let mut entries = vec![wish];
+        if let Some(Meaning { plugin, installed }) = self.meaning_behind(&newest, &entries[0].event, (&before, &after))? {
+            newest.plugins.insert(plugin.clone(), installed);
+            let install = |(component, size)| TenantEvent::PluginInstalled { plugin, component, size };
+            entries.extend(installed.map(|installed| TenantEntry { at: entries[0].at, event: install(installed) }));
+        }
+        let position = self.append(What::Tenant { entries, components: component.into_iter().collect() });
+        let after = Arc::new(after);
+        book.note(self, &before, &after);
+        self.known().change(after, position, self.writer.durable_mark());
+        Ok(Judged { said, position })
+    }
+
+    fn meaning_behind(
+        &self,
+        newest: &Newest,
+        event: &TenantEvent,
+        tenant: (&Tenant, &Tenant),
+    ) -> Result<Option<Meaning>, StoreError> {
+        let (TenantEvent::PluginPublished { plugin, .. } | TenantEvent::PluginVersionDeleted { plugin, .. }) = event else {
+            return Ok(None);
+        };
+        let now = match (newest.plugins.get(plugin), self.plugin_of(newest, plugin)?) {
+            (Some(now), _) => *now,
+            (None, None) => None,
+            (None, Some(component)) => {
+                let missing = || StoreError::Damaged { place: format!("components {component}"), what: "it is missing".into() };
+                let bytes = self.store.component(component)?.ok_or_else(missing)?;
+                Some((component, bytes.len() as u64))
+            }
+        };
+        Ok(meaning_behind(event, tenant, now))
     }
 
     /// How many people it takes to settle a dead letter.

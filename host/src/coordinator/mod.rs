@@ -10,11 +10,14 @@ mod gate;
 mod grants;
 mod guests;
 mod lane;
+mod lanes;
 mod mailbox;
+mod publish;
 mod registry;
 mod secrets;
 mod slices;
 mod state;
+mod tenants;
 
 pub use correct::{CorrectError, Correction};
 pub use demand::{Answered, DemandError, DemandOf, Then};
@@ -22,12 +25,14 @@ pub use driven::{Driven, Rest};
 pub use error::{DriveError, InstallError, StartError};
 pub use grants::GrantRefused;
 pub use guests::{Guest, Guests};
+pub use publish::PublishError;
 pub use registry::Installed;
 pub use secrets::SecretRefused;
+pub use tenants::{AlterError, HOST_TENANT, host_tenant};
 
 use crate::clock::Clock;
 use crate::store::writer::{Position, Writer, WriterError};
-use crate::store::{Store, StoreError};
+use crate::store::{SagaRow, Store, StoreError};
 use crate::vault::Vault;
 use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
@@ -40,10 +45,12 @@ use amends_domain::time::{Span, Timestamp};
 use driven::{Claim, Left, UnderWay, Whose};
 use executor::{Executor, Place};
 use gate::Gate;
-use lane::{Lanes, NewRun, StartedBefore, Wanted};
+use lane::{NewRun, StartedBefore, Wanted};
+use lanes::Lanes;
 use registry::Registry;
 use slices::Slices;
 use std::sync::Arc;
+use tenants::Book;
 use tokio::runtime::Handle;
 
 /// After so many repeats because of other runs, an attempt counts as failed: `unavailable`, code `state_conflict`.
@@ -71,6 +78,7 @@ struct Parts {
     components: Arc<dyn Guests>,
     clock: Arc<dyn Clock>,
     lanes: Lanes,
+    book: Book,
     registry: Registry,
     gate: Gate,
     under_way: UnderWay,
@@ -87,8 +95,10 @@ struct Parts {
 pub struct StartRun {
     /// Whose.
     pub tenant: TenantId,
-    /// Of which saga, in its newest version.
+    /// Of which saga.
     pub saga: SagaName,
+    /// Of which version of it; none: the newest.
+    pub version: Option<u32>,
     /// JSON, at most [`PAYLOAD_LEN_MAX`] bytes.
     pub input: Payload,
     /// The same key and input again give the same run.
@@ -143,11 +153,25 @@ impl Coordinator {
     ) -> Result<Self, StoreError> {
         let writer = Arc::new(writer);
         let lanes = Lanes::load(Arc::clone(&store), Arc::clone(&writer))?;
+        let book = Book::of(&lanes);
         let registry = Registry::new(Arc::clone(&store), Arc::clone(&components));
         let gate = Gate::new(Arc::clone(&writer));
         let under_way = UnderWay::default();
         let slices = Slices::of(&guests, Arc::clone(&components));
-        let parts = Parts { store, writer, components, clock, lanes, registry, gate, under_way, vault: None, slices, guests };
+        let parts = Parts {
+            store,
+            writer,
+            components,
+            clock,
+            lanes,
+            book,
+            registry,
+            gate,
+            under_way,
+            vault: None,
+            slices,
+            guests,
+        };
         Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
     }
 
@@ -174,10 +198,7 @@ impl Coordinator {
         component: bytes::Bytes,
     ) -> Result<Installed, InstallError> {
         let digest = Digest::of(&component);
-        let description = Arc::clone(&self.parts.components).inspect(component.clone()).await?;
-        if description.sends_requests && self.parts.lanes.of(tenant).grants(plugin)?.is_empty() {
-            return Err(InstallError::NotGranted { tenant: tenant.clone(), plugin: plugin.clone() });
-        }
+        let description = self.check_component(tenant, plugin, component.clone()).await?;
         let manifest = registry::manifest(plugin, description);
         self.parts.lanes.of(tenant).install(plugin, digest, component, self.parts.clock.now())?;
         Ok(Installed { digest, manifest })
@@ -251,7 +272,18 @@ impl Coordinator {
         check_start(&start)?;
         let parts = &self.parts;
         parts.writer.room().await.map_err(DriveError::from)?;
-        let row = lane.saga(&start.saga)?.ok_or_else(|| StartError::UnknownSaga(start.saga.clone()))?;
+        let begun = self.begin_in(lane, start).await;
+        if let Err(StartError::TenantSuspended | StartError::TenantDeleted) = &begun {
+            // Nobody is told how the tenant stands before that is durable.
+            parts.gate.settle().await.map_err(DriveError::from)?;
+        }
+        begun
+    }
+
+    async fn begin_in(&self, lane: &Arc<lane::Lane>, start: StartRun) -> Result<Result<(Run, Claim), StartedBefore>, StartError> {
+        let parts = &self.parts;
+        lane.is_open()?;
+        let row = self.version(lane, &start.saga, start.version).await?;
         let definition = parts.registry.definition(&start.tenant, row.definition)?;
         let mut components = Vec::new();
         for plugin in registry::plugins(&definition) {
@@ -259,7 +291,7 @@ impl Coordinator {
             parts.registry.component(digest).await?;
             components.push((plugin, digest));
         }
-        let StartRun { tenant: _, saga, input, key, begin } = start;
+        let StartRun { tenant: _, saga, version: asked, input, key, begin } = start;
         let started = Arc::new(Started { saga, version: row.version, definition: row.definition, components, input, key });
         let (id, at) = (parts.clock.run_id(), parts.clock.now());
         let mut run = Run::new(id, definition, Arc::clone(&started), at);
@@ -270,7 +302,7 @@ impl Coordinator {
             run.apply(&Entry { at, event: Event::Delayed { until } }).expect("a run that has just been accepted can be delayed");
         }
         let whose = Whose { tenant: lane.tenant().clone(), run: id };
-        let claimed = parts.under_way.claim(whose, &parts.gate, |_| match lane.start(&run) {
+        let claimed = parts.under_way.claim(whose, &parts.gate, |_| match lane.start(&run, asked) {
             Ok(NewRun::At(position)) => Ok(position),
             Ok(NewRun::Before(before)) => Err(Ok(before)),
             Err(error) => Err(Err(error)),
@@ -280,6 +312,18 @@ impl Coordinator {
             Err(Ok(before)) => Ok(Err(before)),
             Err(Err(error)) => Err(error),
         }
+    }
+
+    /// The version that is asked for; none: the newest.
+    async fn version(&self, lane: &lane::Lane, saga: &SagaName, asked: Option<u32>) -> Result<SagaRow, StartError> {
+        let newest = lane.saga(saga)?.ok_or_else(|| StartError::UnknownSaga(saga.clone()))?;
+        let Some(version) = asked.filter(|asked| *asked != newest.version) else { return Ok(newest) };
+        if version < newest.version {
+            // Only the newest is known ahead of the disk: another one may be on its way there.
+            self.parts.gate.settle().await.map_err(DriveError::from)?;
+        }
+        let found = self.parts.store.saga_version(lane.tenant(), saga, version)?;
+        found.ok_or_else(|| StartError::UnknownVersion { saga: saga.clone(), version, newest: newest.version })
     }
 
     /// The run that has the key, if it is the same that is wanted now: told when its start is durable, and so is that it is another.

@@ -106,7 +106,8 @@ async fn go(
     };
     prepare(coordinator, tenant, &definition, components).await?;
     let begin = start.begin.instant();
-    let of = StartRun { tenant: tenant.clone(), saga: definition.saga.clone(), input, key: start.key.clone(), begin };
+    let of =
+        StartRun { version: None, tenant: tenant.clone(), saga: definition.saga.clone(), input, key: start.key.clone(), begin };
     let stay = Stay { coordinator, tenant, patience: start.driving.patience };
     let (run, noted) = if start.driving.no_drive { left(coordinator, of).await? } else { drive(stay, start, of, format).await? };
     Stands { noted, step: None, ask_data: &start.data.dir, tenant }.tell(&stay.stored(run)?, format)

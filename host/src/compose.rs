@@ -14,11 +14,13 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 /// This program, even if another one has been put in its place since it was started: code that another release compiles would be
 /// refused.
@@ -130,6 +132,48 @@ impl Host {
         // Runs that are still driven hold on to the store; a data file that is not let go of has to be repaired.
         self.runtime.shutdown_timeout(SHUTDOWN_MAX);
         (worked, closed)
+    }
+}
+
+impl Host {
+    /// Does `work` on this thread, guests on others, until it is done. It hears when the process is asked to stop, and is dropped when it is
+    /// asked a second time. Then everything is closed as by [`Host::work`].
+    pub fn serve<T>(self, work: impl AsyncFnOnce(Coordinator, Stopping) -> T) -> (Worked<T>, Result<(), WriterError>) {
+        let Self { runtime, mut signals, coordinator } = self;
+        // Not where guests run: a looping guest does not keep an answer waiting.
+        let here = match Builder::new_current_thread().enable_all().build() {
+            Ok(here) => here,
+            Err(error) => panic!("this thread has no room for a runtime: {error}"),
+        };
+        let (ask, asked) = watch::channel(None);
+        let work = work(coordinator.clone(), Stopping(asked));
+        let worked = here.block_on(async {
+            let mut work = pin!(work);
+            match signals.unless_stopped(work.as_mut()).await {
+                Worked::Done(done) => Worked::Done(done),
+                Worked::Stopped(stop) => {
+                    ask.send_replace(Some(stop));
+                    signals.unless_stopped(work).await
+                }
+            }
+        });
+        drop(here);
+        let closed = coordinator.close();
+        runtime.shutdown_timeout(SHUTDOWN_MAX);
+        (worked, closed)
+    }
+}
+
+/// Whether the process was asked to stop.
+#[derive(Debug, Clone)]
+pub struct Stopping(watch::Receiver<Option<Stop>>);
+
+impl Stopping {
+    /// Waits until it is. Dropping the future is safe.
+    pub async fn asked(&self) {
+        let mut asked = self.0.clone();
+        // Whoever asks is gone when the work is over.
+        let _ = asked.wait_for(Option::is_some).await;
     }
 }
 

@@ -1,14 +1,17 @@
 //! The saga host. Floors, each using only those below it: edges ([`store`], [`sandbox`], [`vault`], [`clock`]) touch the world and do not know each
-//! other; the [`coordinator`] drives runs over them by the rules of `amends_domain`; [`compose`] and [`cli`] wire and tell, and hold no rules.
+//! other; the [`coordinator`] drives runs over them by the rules of `amends_domain`; [`api`] translates; [`compose`], [`serve`] and [`cli`] wire and
+//! tell, and hold no rules.
 
 // One function has to be, in `sandbox/code/trusted.rs`.
 #![deny(unsafe_code)]
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod compose;
 pub mod coordinator;
 pub mod sandbox;
+pub mod serve;
 pub mod store;
 pub mod vault;
 mod view;

@@ -111,6 +111,7 @@ pub(crate) struct Reserved {
 pub(crate) const CRATES: &[Reserved] = &[
     Reserved { path: &["redb"], only: &["store"], why: "only store/ knows redb" },
     Reserved { path: &["wasmtime"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
+    Reserved { path: &["axum"], only: &["api", "serve"], why: "only api/ and serve know HTTP" },
     Reserved { path: &["wasmparser"], only: &["sandbox"], why: "only sandbox/ reads components" },
     Reserved { path: &["wasmtime_wasi"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
     Reserved { path: &["wasmtime_wasi_http"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
@@ -132,8 +133,8 @@ pub(crate) const DEEDS: &[Reserved] = &[
     Reserved { path: &["SystemTime"], only: &["clock"], why: "only clock says what time it is" },
     Reserved {
         path: &["Instant"],
-        only: &["clock", "sandbox", "store/writer", "coordinator/slices"],
-        why: "spans are measured by clock, sandbox, store/writer and coordinator/slices only",
+        only: &["clock", "sandbox", "store/writer", "coordinator/slices", "api/operations"],
+        why: "spans are measured by clock, sandbox, store/writer, coordinator/slices and api/operations only",
     },
     Reserved { path: &["unbounded_channel"], only: &[], why: "no channel without a bound" },
     Reserved { path: &["unbounded"], only: &[], why: "no channel without a bound" },

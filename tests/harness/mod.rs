@@ -1,6 +1,7 @@
 //! What the tests share: where things are, and a host in this process over a directory that goes away.
 
 mod bank;
+mod client;
 mod host;
 mod idle;
 mod names;
@@ -9,6 +10,7 @@ mod site;
 mod uploads;
 
 pub use bank::{Bank, Charged, Keys};
+pub use client::{Answered, Client, Server, Stream, Streamed};
 pub use host::{Host, payload};
 pub use idle::Idle;
 pub use names::ScriptedNames;

@@ -126,6 +126,16 @@ impl Program {
         self.wait()
     }
 
+    /// Sends SIGTERM and waits for its end.
+    ///
+    /// # Panics
+    /// If it takes too long.
+    pub fn terminate(self) -> Ended {
+        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(killed.expect("there is kill").success());
+        self.wait()
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

@@ -1,7 +1,7 @@
 //! What a plugin says that it has.
 
 use crate::id::HandlerName;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Most handlers of a plugin.
@@ -10,22 +10,22 @@ pub const HANDLERS_MAX: usize = 1000;
 pub const MANIFEST_LEN_MAX: usize = 1 << 20;
 
 /// The handlers of a plugin, as its `describe` gives them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// At least one, names without repeats.
     pub handlers: Vec<Handler>,
 }
 
 /// One handler.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handler {
     /// Its name inside the plugin.
     pub name: HandlerName,
     /// JSON Schema of its input.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
     /// JSON Schema of its output.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
     /// Whether it can be compensated.
     #[serde(default = "yes")]

@@ -3,11 +3,7 @@
 
 use super::output::{Exit, Format, plain, remark};
 use crate::compose::OpenError;
-use crate::coordinator::{CorrectError, DemandError, DriveError, GrantRefused, InstallError, SecretRefused, StartError};
-use crate::sandbox::{HostError, Refusal, SandboxError};
-use crate::store::StoreError;
-use crate::store::writer::WriterError;
-use crate::vault::VaultError;
+use crate::view::Kind;
 use amends_domain::definition::Mistakes;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -93,151 +89,40 @@ pub(super) fn message(error: &anyhow::Error) -> String {
 
 /// Code and exit code of an error of ours; none if it is somebody else's.
 fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Exit)> {
-    error
-        .downcast_ref::<Complaint>()
-        .map(|complaint| (complaint.code, complaint.exit))
-        .or_else(|| error.downcast_ref::<Mistakes>().map(|_| ("saga_refused", Exit::Refused)))
-        .or_else(|| error.downcast_ref().map(of_refusal))
-        .or_else(|| error.downcast_ref().map(of_install))
-        .or_else(|| error.downcast_ref().map(of_start))
-        .or_else(|| error.downcast_ref().map(of_demand))
-        .or_else(|| error.downcast_ref().map(of_correct))
-        .or_else(|| error.downcast_ref().map(of_grant))
-        .or_else(|| error.downcast_ref().map(of_secret))
-        .or_else(|| error.downcast_ref().map(of_vault))
-        .or_else(|| error.downcast_ref().map(of_drive))
-        .or_else(|| error.downcast_ref().map(of_open))
-        .or_else(|| error.downcast_ref().map(of_store))
-        .or_else(|| error.downcast_ref().map(of_writer))
-        .or_else(|| error.downcast_ref().map(of_sandbox))
+    let own = error.downcast_ref::<Complaint>().map(|complaint| (complaint.code, complaint.exit));
+    let opened = || error.downcast_ref().map(of_open).map(|(code, kind)| (code, exit(kind)));
+    own.or_else(|| crate::view::verdict(error).map(|(code, kind)| (code, exit(kind)))).or_else(opened)
 }
 
-fn of_refusal(refusal: &Refusal) -> (&'static str, Exit) {
-    (refusal.code(), Exit::Refused)
-}
-
-fn of_install(error: &InstallError) -> (&'static str, Exit) {
+fn of_open(error: &OpenError) -> (&'static str, Kind) {
     match error {
-        InstallError::Refused(refusal) => of_refusal(refusal),
-        InstallError::NotGranted { .. } => (error.code(), Exit::Refused),
-        InstallError::Store(error) => of_store(error),
+        OpenError::NoData(_) => ("no_data_directory", Kind::Usage),
+        OpenError::Runtime(_) => ("host_failed", Kind::Failed),
+        OpenError::Store(error) => verdict_of(error),
+        OpenError::Sandbox(error) => verdict_of(error),
+        OpenError::Vault(error) => verdict_of(error),
     }
 }
 
-fn of_grant(error: &GrantRefused) -> (&'static str, Exit) {
-    match error {
-        GrantRefused::TooMany { .. } => ("grants_too_many", Exit::Refused),
-        GrantRefused::Host(error) => of_drive(error),
+fn verdict_of(error: &(dyn Error + 'static)) -> (&'static str, Kind) {
+    crate::view::verdict(error).unwrap_or(("failed", Kind::Failed))
+}
+
+fn exit(kind: Kind) -> Exit {
+    match kind {
+        Kind::Usage => Exit::Usage,
+        Kind::Refused | Kind::Unknown | Kind::Conflict | Kind::TooLarge | Kind::Over => Exit::Refused,
+        Kind::Unavailable | Kind::Failed => Exit::NotSucceeded,
+        Kind::Damaged => Exit::ChainBroken,
     }
-}
-
-fn of_secret(error: &SecretRefused) -> (&'static str, Exit) {
-    match error {
-        SecretRefused::TooMany => ("secrets_too_many", Exit::Refused),
-        SecretRefused::Length(_) => ("secret_length", Exit::Refused),
-        SecretRefused::NotPlain => ("secret_not_plain", Exit::Refused),
-        SecretRefused::Unknown(_) => ("unknown_secret", Exit::Refused),
-        SecretRefused::Vault(error) => of_vault(error),
-        SecretRefused::Host(error) => of_drive(error),
-    }
-}
-
-fn of_vault(error: &VaultError) -> (&'static str, Exit) {
-    match error {
-        VaultError::NoKey => ("master_key_missing", Exit::Usage),
-        VaultError::KeyFile { .. } => ("master_key_not_readable", Exit::Usage),
-        VaultError::NotAKey => ("master_key_malformed", Exit::Usage),
-        VaultError::OtherKey(_) => ("secret_of_other_key", Exit::NotSucceeded),
-        VaultError::Altered(_) => ("secret_altered", Exit::NotSucceeded),
-    }
-}
-
-fn of_start(error: &StartError) -> (&'static str, Exit) {
-    match error {
-        StartError::Host(error) => of_drive(error),
-        StartError::UnknownSaga(_)
-        | StartError::UnknownVersion { .. }
-        | StartError::UnknownPlugin(_)
-        | StartError::TenantSuspended
-        | StartError::TenantDeleted
-        | StartError::Draining
-        | StartError::InputTooLong(_)
-        | StartError::InputNotJson(_)
-        | StartError::KeyLength(_)
-        | StartError::KeyReused(_)
-        | StartError::BeginTooLate(_) => (error.code(), Exit::Refused),
-    }
-}
-
-fn of_demand(error: &DemandError) -> (&'static str, Exit) {
-    match error {
-        DemandError::UnknownRun(_) => ("unknown_run", Exit::Refused),
-        DemandError::Unfit(unfit) => (unfit.code, Exit::Refused),
-        DemandError::Host(error) => of_drive(error),
-    }
-}
-
-fn of_correct(error: &CorrectError) -> (&'static str, Exit) {
-    match (error, error.code()) {
-        (CorrectError::Install(error), _) => of_install(error),
-        (CorrectError::Host(error), _) => of_drive(error),
-        (_, code) => (code.unwrap_or("failed"), Exit::Refused),
-    }
-}
-
-fn of_drive(error: &DriveError) -> (&'static str, Exit) {
-    let code = match error {
-        DriveError::Store(error) => return of_store(error),
-        DriveError::Writer(error) => return of_writer(error),
-        DriveError::Shared(error) => return of_drive(error),
-        DriveError::Owed(HostError::State(_)) => "state_not_readable",
-        DriveError::Owed(HostError::Effect(_)) => "effect_not_noted",
-        DriveError::Vault(error) => return of_vault(error),
-        DriveError::Waits(_) => "run_waits",
-        DriveError::Misfit(_) | DriveError::NotAJournal(_) => "journal_not_readable",
-        DriveError::NoDefinition(_) | DriveError::Definition { .. } => "definition_not_readable",
-        DriveError::NoComponent(_) => "component_not_stored",
-        DriveError::Refused { refusal, .. } => refusal.code(),
-        DriveError::Gone(_) | DriveError::Panicked(_) => "host_failed",
-    };
-    (code, Exit::NotSucceeded)
-}
-
-fn of_open(error: &OpenError) -> (&'static str, Exit) {
-    match error {
-        OpenError::NoData(_) => ("no_data_directory", Exit::Usage),
-        OpenError::Store(error) => of_store(error),
-        OpenError::Sandbox(error) => of_sandbox(error),
-        OpenError::Vault(error) => of_vault(error),
-        OpenError::Runtime(_) => ("host_failed", Exit::NotSucceeded),
-    }
-}
-
-fn of_store(error: &StoreError) -> (&'static str, Exit) {
-    match error {
-        StoreError::InUse(_) => ("data_in_use", Exit::NotSucceeded),
-        StoreError::Format { .. } => ("data_format_unknown", Exit::NotSucceeded),
-        StoreError::OutOfOrder { .. } => ("data_out_of_order", Exit::NotSucceeded),
-        StoreError::Disk(_) => ("disk_failed", Exit::NotSucceeded),
-        StoreError::Damaged { .. } => ("data_damaged", Exit::ChainBroken),
-    }
-}
-
-fn of_writer(error: &WriterError) -> (&'static str, Exit) {
-    match error {
-        WriterError::Unknown(_) => ("durability_unknown", Exit::NotSucceeded),
-        WriterError::Closed => ("closed", Exit::NotSucceeded),
-        WriterError::Unmarked(_) => ("not_marked_closed", Exit::NotSucceeded),
-    }
-}
-
-fn of_sandbox(_: &SandboxError) -> (&'static str, Exit) {
-    ("sandbox_failed", Exit::NotSucceeded)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coordinator::{CorrectError, DemandError, DriveError, InstallError, StartError};
+    use crate::sandbox::Refusal;
+    use crate::store::StoreError;
     use amends_domain::decide::Unfit;
     use amends_domain::id::RunId;
 

@@ -22,12 +22,22 @@ pub(super) fn on(
     data: Option<&Path>,
     work: impl AsyncFnOnce(Coordinator) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
-    let (worked, closed) = host.work(work);
+    let (worked, ended) = host.work(work);
+    closed(worked, ended, data, |done| done)
+}
+
+/// Says how work on a host ended, and its closing: `told` says what the work gave.
+pub(super) fn closed<T>(
+    worked: Worked<T>,
+    ended: Result<(), WriterError>,
+    data: Option<&Path>,
+    told: impl FnOnce(T) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
     let exit = match worked {
-        Worked::Done(done) => done?,
+        Worked::Done(done) => told(done)?,
         Worked::Stopped(stop) => stopped(stop, data)?,
     };
-    match closed {
+    match ended {
         Ok(()) => Ok(exit),
         Err(error @ WriterError::Unmarked(_)) => {
             remark(plain(&format!("warning: {error}")))?;

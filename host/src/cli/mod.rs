@@ -22,6 +22,7 @@ mod resume;
 mod run;
 mod saga;
 mod secret;
+mod serve;
 mod standing;
 mod state;
 mod tally;
@@ -57,6 +58,7 @@ struct Cli {
 enum Command {
     Exec(exec::Exec),
     Resume(resume::Resume),
+    Serve(serve::Serve),
     #[command(subcommand)]
     Run(run::Run),
     #[command(subcommand)]
@@ -90,6 +92,7 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
     match command {
         Command::Exec(exec) => exec::run(exec, format),
         Command::Resume(resume) => resume::run(resume, format),
+        Command::Serve(serve) => serve::run(serve, format),
         Command::Run(run) => run::run(run, format),
         Command::DeadLetter(letter) => dead_letter::run(letter, format),
         Command::Tenant(tenant) => tenant::run(tenant, format),

@@ -89,6 +89,12 @@ impl Attempts {
         }
     }
 
+    /// Ends them all, and waits until nothing of them runs on.
+    pub(super) async fn cut(&mut self) {
+        self.in_flight.shutdown().await;
+        self.fences.clear();
+    }
+
     /// Its end is noted.
     pub(super) fn ended(&mut self, attempt: AttemptRef) {
         self.fences.remove(&attempt);

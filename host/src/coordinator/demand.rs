@@ -10,6 +10,7 @@ use amends_domain::decide::{Admission, Command, Unfit, admit, decide};
 use amends_domain::event::{Author, Demand, Entry, Event, Resolvers};
 use amends_domain::id::{RunId, TenantId};
 use amends_domain::run::{Phase, Run};
+use std::sync::Arc;
 
 /// What is demanded of which run.
 #[derive(Debug, Clone)]
@@ -155,12 +156,12 @@ impl Coordinator {
 
     /// Holds the right to drive a run until all that was noted of it is in the store, where the next one looks; also if whoever asked does
     /// not wait so long. Who has joined in waiting for the run hears how it was left.
-    async fn leave(&self, run: Run, right: DriveRight, position: Position) {
-        let gate = self.parts.gate.clone();
+    pub(super) async fn leave(&self, run: Run, right: DriveRight, position: Position) {
+        let parts = Arc::clone(&self.parts);
         let left = self.parts.guests.spawn(async move {
-            let durable = gate.leave(position).await;
+            let durable = parts.gate.leave(position).await;
             let rest = if matches!(run.phase(), Phase::Ended(_)) { Rest::Ended(run) } else { Rest::Waiting(run) };
-            right.end(durable.map(|()| rest).map_err(DriveError::from));
+            right.end(durable.map(|()| rest).map_err(DriveError::from), Left::Resting, parts.clock.now());
         });
         // It fails only if the runtime ends: then nobody hears anything.
         let _ = left.await;

@@ -3,12 +3,14 @@
 use super::error::DriveError;
 use super::gate::Gate;
 use super::mailbox::{Receiver, Sender, mailbox};
+use super::schedule::{Pauses, Schedule};
 use crate::store::writer::Position;
 use amends_domain::id::{RunId, TenantId};
 use amends_domain::run::Run;
+use amends_domain::time::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How driving a run ended.
 #[derive(Debug, Clone)]
@@ -82,13 +84,33 @@ impl Driven {
 
 /// All of them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct UnderWay(Arc<Mutex<Runs>>);
+pub(super) struct UnderWay(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    runs: Mutex<Runs>,
+    /// Something changed in the schedule.
+    stirred: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Runs {
     driven: HashMap<Whose, Driven>,
     /// Those that this process has put aside: whoever goes on with one need not fear that something was running.
     resting: HashSet<Whose>,
+    /// When those are due that nobody drives; none while nobody wants to know. Under the same lock as the rest: a run is driven or
+    /// scheduled, and never neither by mistake.
+    schedule: Option<Schedule>,
+}
+
+/// While it lives, there is a schedule.
+#[derive(Debug)]
+pub(super) struct Scheduled(UnderWay);
+
+impl Drop for Scheduled {
+    fn drop(&mut self) {
+        self.0.runs().schedule = None;
+    }
 }
 
 /// A run and whose it is: nobody reaches a run by its id alone.
@@ -101,7 +123,8 @@ pub(super) struct Whose {
 /// The right to drive a run; given back when dropped.
 #[derive(Debug)]
 pub(super) struct DriveRight {
-    whose: Whose,
+    /// None: it was given back.
+    whose: Option<Whose>,
     mailbox: Option<(Sender, Receiver)>,
     end: watch::Sender<End>,
     under_way: UnderWay,
@@ -139,15 +162,86 @@ impl UnderWay {
         }
         let start = start(if runs.resting.contains(&whose) { Left::Resting } else { Left::Unknown })?;
         runs.resting.remove(&whose);
+        runs.schedule.iter_mut().for_each(|schedule| schedule.driven(&whose));
         let (end, ended) = watch::channel(None);
         let mailbox = mailbox();
         let driven = Driven { run: whose.run, start, gate: gate.clone(), driver: mailbox.0.clone(), end: ended };
         runs.driven.insert(whose.clone(), driven.clone());
-        Ok(Claim::Mine(DriveRight { whose, mailbox: Some(mailbox), end, under_way: self.clone() }, driven))
+        Ok(Claim::Mine(DriveRight { whose: Some(whose), mailbox: Some(mailbox), end, under_way: self.clone() }, driven))
+    }
+
+    /// From now on it is known when runs are due that nobody drives, for as long as what this gives lives.
+    ///
+    /// Panics if that is known already.
+    pub(super) fn schedule(&self, pauses: Pauses) -> Scheduled {
+        let before = self.runs().schedule.replace(Schedule::new(pauses));
+        assert!(before.is_none(), "one task goes on with the runs of a host");
+        Scheduled(self.clone())
+    }
+
+    /// How many runs are known that nobody drives and that will be due.
+    pub(super) fn scheduled(&self) -> usize {
+        self.runs().schedule.as_ref().map_or(0, Schedule::len)
+    }
+
+    /// A run was found open, due then; none: now.
+    pub(super) fn found(&self, whose: &Whose, due: Option<Timestamp>) {
+        let mut runs = self.runs();
+        // Of one that is driven it is known when it rests.
+        if !runs.driven.contains_key(whose) {
+            runs.schedule.iter_mut().for_each(|schedule| schedule.found(whose, due));
+        }
+    }
+
+    /// A run was found to have ended.
+    pub(super) fn ended(&self, whose: &Whose) {
+        self.runs().schedule.iter_mut().for_each(|schedule| schedule.ended(whose));
+    }
+
+    /// A run could not be gone on with.
+    pub(super) fn failed(&self, whose: &Whose, error: &DriveError, now: Timestamp) {
+        self.runs().fail(whose, error, now);
+    }
+
+    /// Takes the run that has been due longest, of a tenant that may have one: to be adopted at once.
+    pub(super) fn take_due(&self, now: Timestamp, may: impl Fn(&TenantId) -> bool) -> Option<Whose> {
+        self.runs().schedule.as_mut()?.take(now, may)
+    }
+
+    /// When a run of a tenant that may have one is due first.
+    pub(super) fn next_due(&self, may: impl Fn(&TenantId) -> bool) -> Option<Timestamp> {
+        self.runs().schedule.as_ref()?.next(may)
+    }
+
+    /// Waits until something changes in the schedule, or has since the last time. Dropping the future is safe.
+    pub(super) async fn stirred(&self) {
+        self.0.stirred.notified().await;
+    }
+
+    /// Waits until no run is driven. Dropping the future is safe.
+    pub(super) async fn nobody_drives(&self) {
+        loop {
+            let Some(driven) = self.runs().driven.values().next().cloned() else { return };
+            // How it rests is told to those who wait for it.
+            let _ = driven.rests().await;
+        }
     }
 
     fn runs(&self) -> MutexGuard<'_, Runs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Runs {
+    fn fail(&mut self, whose: &Whose, error: &DriveError, now: Timestamp) {
+        let Some(schedule) = &mut self.schedule else { return };
+        // Nothing will become durable any more: nobody goes on in this process.
+        if matches!(error, DriveError::Writer(_)) {
+            return schedule.ended(whose);
+        }
+        let pause = schedule.failed(whose, now);
+        let Whose { tenant, run } = whose;
+        tracing::warn!(%tenant, %run, %error, pause_ms = pause.0, "this host cannot go on with a run; it is tried again");
     }
 }
 
@@ -157,20 +251,35 @@ impl DriveRight {
         self.mailbox.take().expect("a run has one driver")
     }
 
-    /// Tells everybody who waits.
-    pub(super) fn end(self, end: Result<Rest, DriveError>) {
-        if let Ok(Rest::Waiting(_)) = &end {
-            self.under_way.runs().resting.insert(self.whose.clone());
+    /// Tells everybody who waits. `left`: how a run without an outcome is left.
+    pub(super) fn end(mut self, end: Result<Rest, DriveError>, left: Left, now: Timestamp) {
+        let whose = self.whose.take().expect("a right is given back once");
+        // The right first: whoever hears of the end finds that nobody drives the run. In one go with the schedule: whoever finds the run
+        // there can drive it.
+        {
+            let mut runs = self.under_way.runs();
+            runs.driven.remove(&whose);
+            match &end {
+                Ok(Rest::Waiting(run)) => {
+                    if left == Left::Resting {
+                        runs.resting.insert(whose.clone());
+                    }
+                    let due = run.head().due;
+                    runs.schedule.iter_mut().for_each(|schedule| schedule.rests(&whose, due));
+                }
+                Ok(Rest::Ended(_)) => runs.schedule.iter_mut().for_each(|schedule| schedule.ended(&whose)),
+                Err(error) => runs.fail(&whose, error, now),
+            }
         }
-        let waiting = self.end.clone();
-        // The right first: whoever hears of the end finds that nobody drives the run.
-        drop(self);
-        waiting.send_replace(Some(end.map_err(Arc::new)));
+        self.under_way.0.stirred.notify_one();
+        self.end.send_replace(Some(end.map_err(Arc::new)));
     }
 }
 
 impl Drop for DriveRight {
     fn drop(&mut self) {
-        self.under_way.runs().driven.remove(&self.whose);
+        if let Some(whose) = &self.whose {
+            self.under_way.runs().driven.remove(whose);
+        }
     }
 }

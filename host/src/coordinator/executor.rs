@@ -3,7 +3,8 @@
 
 use super::Parts;
 use super::attempts::{Attempted, Attempts};
-use super::driven::Rest;
+use super::drain::Going;
+use super::driven::{Left, Rest};
 use super::error::DriveError;
 use super::guests::Guest;
 use super::lane::{Lane, Settled};
@@ -22,6 +23,7 @@ use futures_util::{FutureExt, StreamExt};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Where a run is driven.
 pub(super) struct Place {
@@ -41,6 +43,10 @@ pub(super) struct Executor {
     last: Position,
     mailbox: Receiver,
     attempts: Attempts,
+    /// Whether runs go on in this host.
+    going: watch::Receiver<Going>,
+    /// How whoever goes on with the run finds it.
+    left: Left,
     /// The components of the run that are at hand.
     guests: HashMap<Digest, Arc<dyn Guest>>,
     loading: Loading,
@@ -59,7 +65,9 @@ impl Executor {
     pub(super) fn new(place: Place, run: Run, last: Position, sender: Sender, mailbox: Receiver) -> Self {
         let Place { parts, lane, rest_after } = place;
         let attempts = Attempts::new(Arc::clone(&parts), Arc::clone(&lane), sender);
-        Self { parts, lane, rest_after, run, last, mailbox, attempts, guests: HashMap::new(), loading: Loading::default() }
+        let (going, left) = (parts.going.subscribe(), Left::Resting);
+        let (guests, loading) = (HashMap::new(), Loading::default());
+        Self { parts, lane, rest_after, run, last, mailbox, attempts, going, left, guests, loading }
     }
 
     /// Whose run it is.
@@ -67,8 +75,18 @@ impl Executor {
         self.lane.tenant()
     }
 
-    /// Drives the run to its outcome, or until there is nothing to do for long, and waits until that is durable.
-    pub(super) async fn drive(mut self) -> Result<Rest, DriveError> {
+    /// Drives the run to its outcome, or until there is nothing to do for long, and waits until that is durable. Says how it is left, too.
+    pub(super) async fn drive(mut self) -> (Result<Rest, DriveError>, Left) {
+        let rest = self.come_to_rest().await;
+        (
+            rest.map(
+                |()| if matches!(self.run.phase(), Phase::Ended(_)) { Rest::Ended(self.run) } else { Rest::Waiting(self.run) },
+            ),
+            self.left,
+        )
+    }
+
+    async fn come_to_rest(&mut self) -> Result<(), DriveError> {
         // A mistake in driving one run must not end the host, nor give the run back before what was noted of it is stored.
         let driven = AssertUnwindSafe(self.drive_on()).catch_unwind().await;
         // Whoever goes on with the run reads it from the store: all that was noted here must be there first, however this ended. If it
@@ -79,8 +97,7 @@ impl Executor {
         };
         let durable = self.parts.gate.leave(self.last).await;
         driven?;
-        durable?;
-        Ok(if matches!(self.run.phase(), Phase::Ended(_)) { Rest::Ended(self.run) } else { Rest::Waiting(self.run) })
+        Ok(durable?)
     }
 
     async fn drive_on(&mut self) -> Result<(), DriveError> {
@@ -89,10 +106,16 @@ impl Executor {
             if matches!(self.run.phase(), Phase::Ended(_)) {
                 return Ok(());
             }
+            let going = *self.going.borrow_and_update();
+            if self.is_stopped(going) {
+                return self.stop().await;
+            }
             let mut wake = None;
             for order in orders {
                 match order {
-                    Command::Start(start) => self.start(start)?,
+                    Command::Start(start) if going == Going::On => self.start(start)?,
+                    // Whoever goes on with the run starts it.
+                    Command::Start(_) => {}
                     Command::Fence(attempt) => self.attempts.fence(attempt),
                     Command::WaitUntil(until) => wake = Some(until),
                     Command::Record(event) => self.record(event)?,
@@ -120,6 +143,24 @@ impl Executor {
         }
     }
 
+    /// Whether the host ends and the run has to stop where it is.
+    fn is_stopped(&self, going: Going) -> bool {
+        match going {
+            Going::On => false,
+            Going::Draining => self.attempts.is_empty(),
+            Going::Over => true,
+        }
+    }
+
+    /// Leaves the run as it is. An attempt that is cut off has no end: whoever goes on must know that something was running.
+    async fn stop(&mut self) -> Result<(), DriveError> {
+        if !self.attempts.is_empty() {
+            self.left = Left::Unknown;
+            self.attempts.cut().await;
+        }
+        Ok(())
+    }
+
     fn may_rest(&self, wake: Option<Timestamp>) -> bool {
         let idle = self.attempts.is_empty() && self.loading.loads.is_empty();
         let now = self.parts.clock.now();
@@ -139,6 +180,8 @@ impl Executor {
                 Ok(())
             }
             Some(message) = self.mailbox.recv() => self.hear(message),
+            // What follows from it is looked at where orders are carried out.
+            _ = self.going.changed() => Ok(()),
             () = tokio::time::sleep(pause.unwrap_or_default().to_std()), if pause.is_some() => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use crate::store::writer::Writer;
 use crate::store::{Store, StoreError};
 use amends_domain::id::TenantId;
 use amends_domain::tenant::Tenant;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All lanes that are in use.
@@ -14,13 +14,14 @@ pub(super) struct Lanes {
     store: Arc<dyn Store>,
     writer: Arc<Writer>,
     /// The highest version of any write of each tenant when the store was opened.
-    versions: HashMap<TenantId, u64>,
+    versions: BTreeMap<TenantId, u64>,
     in_use: Mutex<HashMap<TenantId, Arc<Lane>>>,
 }
 
 impl Lanes {
     pub(super) fn load(store: Arc<dyn Store>, writer: Arc<Writer>) -> Result<Self, StoreError> {
-        let versions: HashMap<_, _> = store.lanes()?.into_iter().map(|row| (row.tenant, row.state_version)).collect();
+        // In the order of the names, so that a simulation reads the same each time.
+        let versions: BTreeMap<_, _> = store.lanes()?.into_iter().map(|row| (row.tenant, row.state_version)).collect();
         let mut in_use = HashMap::new();
         for (name, version) in &versions {
             let facts = store.tenant_facts(name)?;

@@ -3,6 +3,7 @@
 mod attempts;
 mod correct;
 mod demand;
+mod drain;
 mod driven;
 mod error;
 mod executor;
@@ -14,6 +15,8 @@ mod lanes;
 mod mailbox;
 mod publish;
 mod registry;
+mod schedule;
+mod scheduler;
 mod secrets;
 mod slices;
 mod state;
@@ -27,6 +30,8 @@ pub use grants::GrantRefused;
 pub use guests::{Guest, Guests};
 pub use publish::PublishError;
 pub use registry::Installed;
+pub use schedule::Pauses;
+pub use scheduler::KeepDriving;
 pub use secrets::SecretRefused;
 pub use tenants::{AlterError, HOST_TENANT, host_tenant};
 
@@ -42,8 +47,10 @@ use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
 use amends_domain::plugin::Manifest;
 use amends_domain::run::Run;
 use amends_domain::time::{Span, Timestamp};
+use drain::Going;
 use driven::{Claim, Left, UnderWay, Whose};
 use executor::{Executor, Place};
+use futures_util::FutureExt;
 use gate::Gate;
 use lane::{NewRun, StartedBefore, Wanted};
 use lanes::Lanes;
@@ -52,6 +59,7 @@ use slices::Slices;
 use std::sync::Arc;
 use tenants::Book;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 /// After so many repeats because of other runs, an attempt counts as failed: `unavailable`, code `state_conflict`.
 const CONFLICTS_MAX: u32 = 100;
@@ -88,6 +96,8 @@ struct Parts {
     guests: Handle,
     /// Who of those who want to computes there next.
     slices: Slices,
+    /// Whether runs go on: who drives one looks here.
+    going: watch::Sender<Going>,
 }
 
 /// A run to be started.
@@ -170,6 +180,7 @@ impl Coordinator {
             under_way,
             vault: None,
             slices,
+            going: watch::Sender::new(Going::On),
             guests,
         };
         Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
@@ -224,6 +235,27 @@ impl Coordinator {
         self.parts.lanes.of(tenant).apply(definition, self.parts.clock.now())
     }
 
+    /// The same, and waits until that is durable. Dropping the future leaves it applied or not.
+    ///
+    /// # Errors
+    /// [`DriveError`] if it is not known whether it is.
+    pub async fn apply_durably(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, DriveError> {
+        let version = self.apply(tenant, definition)?;
+        self.parts.gate.settle().await?;
+        Ok(version)
+    }
+
+    /// How the parts of the host fare: what is wrong with each; none, nothing.
+    pub fn readiness(&self) -> Vec<(&'static str, Option<String>)> {
+        let writer = match self.parts.writer.room().now_or_never() {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(error.to_string()),
+            None => Some("its queue is full".to_owned()),
+        };
+        let store = self.parts.store.lanes().err().map(|error| error.to_string());
+        vec![("writer", writer), ("store", store)]
+    }
+
     /// Writes values into the tenant's state from outside any run; none removes the key.
     ///
     /// # Errors
@@ -258,10 +290,15 @@ impl Coordinator {
         let lane = self.parts.lanes.of(&start.tenant);
         match self.begin(&lane, start).await? {
             Ok((run, claim)) => {
-                let (Claim::Mine(_, driven) | Claim::Taken(driven)) = &claim;
-                // The right is held until it is in the store, where the next one looks.
-                driven.accepted().await?;
-                Ok(AcceptedRun::New(run.id()))
+                let id = run.id();
+                match claim {
+                    Claim::Mine(right, driven) => {
+                        self.leave(run, right, driven.start()).await;
+                        driven.accepted().await?;
+                    }
+                    Claim::Taken(driven) => driven.accepted().await?,
+                }
+                Ok(AcceptedRun::New(id))
             }
             Err(before) => Ok(AcceptedRun::Existing(self.started_before(before).await?)),
         }
@@ -270,6 +307,9 @@ impl Coordinator {
     /// Queues the start of a run, or finds the one that was started with its key.
     async fn begin(&self, lane: &Arc<lane::Lane>, start: StartRun) -> Result<Result<(Run, Claim), StartedBefore>, StartError> {
         check_start(&start)?;
+        if *self.parts.going.borrow() != Going::On {
+            return Err(StartError::Draining);
+        }
         let parts = &self.parts;
         parts.writer.room().await.map_err(DriveError::from)?;
         let begun = self.begin_in(lane, start).await;
@@ -391,8 +431,11 @@ impl Coordinator {
                 let place = Place { parts: Arc::clone(&self.parts), lane, rest_after: self.rest_after };
                 let executor = Executor::new(place, run, driven.start(), sender, mailbox);
                 let slices = &self.parts.slices;
-                let tenant = executor.tenant().clone();
-                self.parts.guests.spawn(slices.share(&tenant, async move { right.end(executor.drive().await) }));
+                let (tenant, clock) = (executor.tenant().clone(), Arc::clone(&self.parts.clock));
+                self.parts.guests.spawn(slices.share(&tenant, async move {
+                    let (rest, left) = executor.drive().await;
+                    right.end(rest, left, clock.now());
+                }));
                 driven
             }
         }

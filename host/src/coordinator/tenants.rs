@@ -213,14 +213,11 @@ impl Coordinator {
         let parts = &self.parts;
         parts.writer.room().await.map_err(DriveError::from)?;
         let wish = TenantEntry { at: parts.clock.now(), event };
-        let lane = match parts.lanes.known(tenant) {
-            Some(lane) => lane,
-            None => {
-                // A tenant of which nothing is known costs nothing until it is created.
-                Tenant::default().admit(&wish.event, wish.at)?;
-                parts.lanes.of(tenant)
-            }
-        };
+        if parts.lanes.known(tenant).is_none() {
+            // A tenant of which nothing is known costs nothing until it is created.
+            Tenant::default().admit(&wish.event, wish.at)?;
+        }
+        let lane = parts.lanes.of(tenant);
         let judged = lane.alter(&parts.book, wish, None).map_err(DriveError::from)?;
         self.told_of(judged).await
     }

@@ -31,6 +31,7 @@ pub use access::{
     Access, Answer, Context, EffectAccess, EffectError, HostError, Intent, Secrets, StateAccess, StateError, StateValue,
 };
 pub use call::{Call, Reply};
+pub use check::COMPONENT_LEN_MAX;
 pub use code::kept::CodeDir;
 pub use compiler::child::run as compile_child;
 pub use compiler::{CompileLimits, CompilerSettings};

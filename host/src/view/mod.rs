@@ -4,11 +4,15 @@
 mod awaits;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod list;
 mod run;
 mod settled;
 mod step;
+mod verdict;
 
 pub(crate) use awaits::AwaitsView;
+pub(crate) use list::{RunRow, StandsView, Status};
 pub(crate) use run::RunView;
 pub(crate) use settled::{DeadLetterView, LetterDetails};
 pub(crate) use step::kind;
+pub(crate) use verdict::{Kind, verdict};

@@ -5,12 +5,11 @@ use super::super::output::{Exit, Format, remark, say, say_json};
 use super::super::text::{count, span};
 use crate::compose::Reader;
 use crate::store::{PAGE_LEN_MAX, Store, StoreError};
-use amends_domain::event::Outcome;
-use amends_domain::id::{RunId, SagaName, TenantId};
-use amends_domain::run::{RunHead, RunStatus};
-use amends_domain::time::Timestamp;
+use crate::view::{RunRow, Status};
+use amends_domain::id::{RunId, TenantId};
+use amends_domain::run::RunHead;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -32,73 +31,14 @@ pub(in crate::cli) struct List {
     limit: u32,
 }
 
-/// How a run may stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Status {
-    /// Without an outcome
-    Open,
-    /// Going forward
-    Running,
-    /// Going forward, and all that is live waits
-    Waiting,
-    /// Standing still until somebody has it go on
-    Paused,
-    /// Going backward
-    Compensating,
-    /// Every step completed
-    Succeeded,
-    /// Everything that was done was taken back
-    Compensated,
-    /// A compensation ran out of attempts
-    Stuck,
-    /// Ended without compensation
-    Killed,
-}
-
-impl Status {
-    fn is(self, status: RunStatus) -> bool {
-        match self {
-            Self::Open => !matches!(status, RunStatus::Ended(_)),
-            Self::Waiting => status == RunStatus::Waiting,
-            Self::Paused => status == RunStatus::Paused,
-            Self::Running => status == RunStatus::Running,
-            Self::Compensating => status == RunStatus::Compensating,
-            Self::Succeeded => status == RunStatus::Ended(Outcome::Succeeded),
-            Self::Compensated => status == RunStatus::Ended(Outcome::Compensated),
-            Self::Stuck => status == RunStatus::Ended(Outcome::Stuck),
-            Self::Killed => status == RunStatus::Ended(Outcome::Killed),
-        }
-    }
-}
-
-/// A run in a list.
-#[derive(Debug, Serialize)]
-struct Row {
-    id: RunId,
-    saga: SagaName,
-    version: u32,
-    status: &'static str,
-    started_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<Timestamp>,
-    /// How many of its steps wait for a person.
-    #[serde(skip_serializing_if = "is_none")]
-    dead_letters: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes so")]
-fn is_none(count: &u32) -> bool {
-    *count == 0
-}
-
 pub(super) fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
     let reader = Reader::open(&list.data.dir)?;
     let limit = list.limit as usize;
     let mut rows = Vec::new();
     // One more than asked for, to know whether there are more.
     for found in runs(&*reader, &list.tenant.id).filter(|found| wanted(found, list.status)).take(limit.saturating_add(1)) {
-        let (id, RunHead { saga, version, status, started, ended, dead_letters, .. }) = found?;
-        rows.push(Row { id, saga, version, status: status.word(), started_at: started, ended_at: ended, dead_letters });
+        let (id, head) = found?;
+        rows.push(RunRow::of(id, &head));
     }
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -110,6 +50,37 @@ pub(super) fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
         remark(format_args!("there are more: --limit {}", limit.saturating_mul(10)))?;
     }
     Ok(Exit::Done)
+}
+
+impl ValueEnum for Status {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::Open,
+            Self::Running,
+            Self::Waiting,
+            Self::Paused,
+            Self::Compensating,
+            Self::Succeeded,
+            Self::Compensated,
+            Self::Stuck,
+            Self::Killed,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (word, says) = match self {
+            Self::Open => ("open", "Without an outcome"),
+            Self::Running => ("running", "Going forward"),
+            Self::Waiting => ("waiting", "Going forward, and all that is live waits"),
+            Self::Paused => ("paused", "Standing still until somebody has it go on"),
+            Self::Compensating => ("compensating", "Going backward"),
+            Self::Succeeded => ("succeeded", "Every step completed"),
+            Self::Compensated => ("compensated", "Everything that was done was taken back"),
+            Self::Stuck => ("stuck", "A compensation ran out of attempts"),
+            Self::Killed => ("killed", "Ended without compensation"),
+        };
+        Some(PossibleValue::new(word).help(says))
+    }
 }
 
 fn wanted(found: &Result<(RunId, RunHead), StoreError>, status: Option<Status>) -> bool {
@@ -136,12 +107,12 @@ fn runs(store: &dyn Store, tenant: &TenantId) -> impl Iterator<Item = Result<(Ru
     })
 }
 
-fn say_rows(rows: &[Row]) -> anyhow::Result<()> {
+fn say_rows(rows: &[RunRow]) -> anyhow::Result<()> {
     if rows.is_empty() {
         return Ok(remark("no runs")?);
     }
     let sagas = rows.iter().map(|row| row.saga.as_str().len()).max().unwrap_or_default();
-    for Row { id, saga, version, status, started_at, ended_at, dead_letters } in rows {
+    for RunRow { id, saga, version, status, started_at, ended_at, dead_letters } in rows {
         let took = ended_at.map_or_else(|| "open".to_owned(), |ended| span(ended.since(*started_at)));
         // Names and numbers have no characters that could be taken for anything else.
         let letters =

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use walk::{StepExport, Walk};
 
 /// Most bytes of a component.
-pub(super) const COMPONENT_LEN_MAX: usize = 32 * 1024 * 1024;
+pub const COMPONENT_LEN_MAX: usize = 32 * 1024 * 1024;
 /// Deepest nesting; the component itself is 1 deep.
 const NESTING_MAX: usize = 4;
 /// Longest name of an import or export that is told, bytes, and most of those told.

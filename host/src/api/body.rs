@@ -1,0 +1,50 @@
+//! Bodies: JSON with a bound, and what is wrong with one, by its place.
+
+use super::problem::Problem;
+use super::{BODY_LEN_MAX, BODY_TIME_MAX};
+use crate::view::Kind;
+use amends_domain::payload::Payload;
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+
+/// A body in JSON. An empty one is `{}`.
+pub(super) struct Given<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = read(request.into_body(), BODY_LEN_MAX).await?;
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        let given = serde_json::from_slice(&bytes);
+        given
+            .map(Self)
+            .map_err(|error| Problem::new(Kind::Usage, "body_malformed", format!("the body is not what is asked for: {error}")))
+    }
+}
+
+/// A value that is passed on as it was given.
+pub(super) fn payload(given: Box<RawValue>) -> Payload {
+    Payload(Box::<str>::from(given).into_string().into())
+}
+
+/// Reads a body of at most `len_max` bytes.
+pub(super) async fn read(body: Body, len_max: usize) -> Result<Bytes, Problem> {
+    let read = timeout(BODY_TIME_MAX, Limited::new(body, len_max).collect()).await;
+    let read = read.map_err(|_| {
+        let seconds = BODY_TIME_MAX.as_secs();
+        Problem::new(Kind::Usage, "body_too_slow", format!("the body did not arrive within {seconds} s"))
+    })?;
+    match read {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Problem::new(Kind::TooLarge, "body_too_large", format!("the body has more than {len_max} bytes")))
+        }
+        Err(error) => Err(Problem::new(Kind::Usage, "body_broken", format!("the body broke off: {error}"))),
+    }
+}

@@ -1,0 +1,172 @@
+//! Events of a tenant or of one run, from wherever somebody left off, as they become durable: read from the chain, so that what is told
+//! and what can be proved are the same.
+
+use super::Api;
+use super::problem::Problem;
+use crate::store::{Store, StoreError};
+use crate::view::Kind;
+use amends_domain::audit::{Body, Sealed};
+use amends_domain::catalogue::{CloudEvent, Origin, Position, Teller, tell};
+use amends_domain::event::{Entry, Event};
+use amends_domain::id::{Lane, RunId, TenantId};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the chain is looked at for more.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Most records that are read at a time.
+const RECORDS_MAX: usize = 100;
+/// Most runs whose tellers are kept. One that was let go is made again.
+const TELLERS_MAX: usize = 1000;
+
+/// Whose events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// All of the tenant's.
+    Tenant,
+    /// Those of one run.
+    Run(RunId),
+}
+
+/// Reads events one after the other.
+pub(super) struct Reader {
+    store: Arc<dyn Store>,
+    tenant: TenantId,
+    lane: Lane,
+    of: Of,
+    /// The record to be read next.
+    next: u64,
+    /// What was told already of it.
+    after: Option<Position>,
+    tellers: HashMap<RunId, Teller>,
+    read: VecDeque<CloudEvent>,
+}
+
+impl Reader {
+    /// Begins behind `after`, or with the first event of what is read.
+    pub(super) fn new(api: &Api, tenant: &TenantId, of: Of, after: Option<Position>) -> Result<Self, Problem> {
+        let store = Arc::clone(api.coordinator().store());
+        let lane = Lane(0);
+        let first = match (after, of) {
+            (Some(after), _) if after.lane == lane => after.seq,
+            (Some(_), _) => return Err(Problem::new(Kind::Usage, "event_id_malformed", "there is no such event in this lane")),
+            (None, _) => 1,
+        };
+        Ok(Self { store, tenant: tenant.clone(), lane, of, next: first, after, tellers: HashMap::new(), read: VecDeque::new() })
+    }
+
+    /// The next event that is there; none: there is no more by now.
+    pub(super) fn next(&mut self) -> Result<Option<CloudEvent>, StoreError> {
+        while self.read.is_empty() {
+            let records = match self.of {
+                Of::Tenant => self.store.records(&self.tenant, self.lane, self.next, RECORDS_MAX)?,
+                Of::Run(run) => self.records_of(run)?,
+            };
+            if records.is_empty() {
+                return Ok(None);
+            }
+            for record in records {
+                self.next = record.seq + 1;
+                self.tell(&record)?;
+            }
+        }
+        Ok(self.read.pop_front())
+    }
+
+    /// The records of a run from the next one on. A run has few, among many of others: it is walked from its end.
+    fn records_of(&self, run: RunId) -> Result<Vec<Sealed>, StoreError> {
+        let mut records = Vec::new();
+        let mut seq = self.store.last_record(&self.tenant, run)?.unwrap_or_default();
+        while seq >= self.next {
+            let (record, previous, _) = of_run(&*self.store, &self.tenant, self.lane, seq)?;
+            records.push(record);
+            seq = previous;
+        }
+        records.reverse();
+        Ok(records)
+    }
+
+    /// The next event, when there is one. Dropping the future is safe.
+    pub(super) async fn wait(&mut self) -> Result<CloudEvent, StoreError> {
+        loop {
+            if let Some(event) = self.next()? {
+                return Ok(event);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn tell(&mut self, record: &Sealed) -> Result<(), StoreError> {
+        let tenant = self.tenant.clone();
+        let origin = Origin { tenant: &tenant, lane: self.lane, seq: record.seq, link: record.link };
+        let mut told = Vec::new();
+        match decode(&self.tenant, record)? {
+            Body::Tenant { entries } if self.of == Of::Tenant => {
+                for (fact, entry) in (1..).zip(&entries) {
+                    told.extend(tell(&origin, fact, entry));
+                }
+            }
+            Body::Run { run, previous, entries } if matches!(self.of, Of::Tenant) || self.of == Of::Run(run) => {
+                let teller = self.teller(run, previous, &entries)?;
+                for (fact, entry) in (1..).zip(&entries) {
+                    told.extend(teller.tell(&origin, fact, entry));
+                }
+            }
+            Body::Tenant { .. } | Body::Run { .. } => {}
+        }
+        let after = self.after;
+        self.read.extend(told.into_iter().filter(|event| after.is_none_or(|after| event.position > after)));
+        Ok(())
+    }
+
+    /// Who tells the facts of a run, having heard those before.
+    fn teller(&mut self, run: RunId, previous: u64, entries: &[Entry]) -> Result<&mut Teller, StoreError> {
+        if !self.tellers.contains_key(&run) {
+            if self.tellers.len() >= TELLERS_MAX {
+                self.tellers.clear();
+            }
+            let before = facts_until(&*self.store, &self.tenant, self.lane, previous)?;
+            let first = before.first().or(entries.first());
+            let definition = match first.map(|entry| &entry.event) {
+                Some(Event::Started(started)) => self.store.definition(&self.tenant, started.definition)?,
+                Some(_) | None => None,
+            };
+            let definition = definition.as_ref().and_then(|document| std::str::from_utf8(&document.0).ok());
+            let definition = definition.and_then(|document| amends_domain::definition::read(document).ok());
+            let mut teller = Teller::new(run, definition.map(Arc::new));
+            for entry in &before {
+                teller.hear(entry);
+            }
+            self.tellers.insert(run, teller);
+        }
+        Ok(self.tellers.get_mut(&run).expect("it is there now"))
+    }
+}
+
+fn decode(tenant: &TenantId, record: &Sealed) -> Result<Body, StoreError> {
+    let place = || format!("{tenant} record {}", record.seq);
+    Body::decode(&record.body).map_err(|error| StoreError::Damaged { place: place(), what: error.to_string() })
+}
+
+/// The record with number `seq`, which is one of a run: that before it, and its facts.
+fn of_run(store: &dyn Store, tenant: &TenantId, lane: Lane, seq: u64) -> Result<(Sealed, u64, Vec<Entry>), StoreError> {
+    let damaged = || StoreError::Damaged { place: format!("{tenant} record {seq}"), what: "it is not the run's".to_owned() };
+    let record = store.records(tenant, lane, seq, 1)?.pop().filter(|record| record.seq == seq).ok_or_else(damaged)?;
+    match decode(tenant, &record)? {
+        // A walk that does not go down would never end.
+        Body::Run { previous, entries, .. } if previous < seq => Ok((record, previous, entries)),
+        Body::Run { .. } | Body::Tenant { .. } => Err(damaged()),
+    }
+}
+
+/// The facts of a run up to its record `last`, oldest first; none if `last` is 0.
+fn facts_until(store: &dyn Store, tenant: &TenantId, lane: Lane, last: u64) -> Result<Vec<Entry>, StoreError> {
+    let (mut parts, mut seq) = (Vec::new(), last);
+    while seq > 0 {
+        let (_, previous, entries) = of_run(store, tenant, lane, seq)?;
+        parts.push(entries);
+        seq = previous;
+    }
+    Ok(parts.into_iter().rev().flatten().collect())
+}

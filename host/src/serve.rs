@@ -1,0 +1,121 @@
+//! A host that serves over HTTP until it is asked to stop. It stops in order: nothing new is taken, what is asked is answered, attempts that
+//! run get their grace, and everything becomes durable; what is left goes on at the next start. A second signal ends it at once.
+
+use crate::api::Api;
+use crate::compose::{Host, Stopping, Worked};
+use crate::coordinator::{Coordinator, DriveError, KeepDriving, Pauses, host_tenant};
+use crate::store::writer::WriterError;
+use amends_domain::access::Standing;
+use amends_domain::event::{Role, TenantEvent};
+use amends_domain::time::Span;
+use axum::serve::ListenerExt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Who has the first key made.
+const FIRST: &str = "first start of the host";
+/// How long answers that are on their way, and streams, hold up the end.
+const ANSWERS_MAX: Duration = Duration::from_secs(1);
+/// How long a run is left alone that this host cannot go on with.
+const PAUSES: Pauses = Pauses { first: Span(1_000), max: Span(300_000) };
+/// Most runs that are taken up at a time of those that nobody asked for.
+const ADOPTED_MAX: usize = 256;
+
+/// Where it listens and what it tells.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address; port 0 has the system choose one.
+    pub listen: SocketAddr,
+    /// How long attempts that run when it is asked to stop may go on.
+    pub grace: Duration,
+}
+
+/// What is told while it starts.
+#[derive(Debug)]
+pub enum Told {
+    /// The token of the first operator; nobody can show it again.
+    FirstToken(String),
+    /// It answers at this address from now on.
+    Listening(SocketAddr),
+}
+
+/// Why it does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened at.
+    #[error("cannot listen at {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The first key cannot be made.
+    #[error("the first key of the host: {0}")]
+    FirstKey(String),
+    /// It is not known whether everything is durable.
+    #[error(transparent)]
+    Drain(#[from] DriveError),
+    /// Serving broke off.
+    #[error("serving: {0}")]
+    Broken(#[source] io::Error),
+}
+
+/// Serves `host` until it is asked to stop. The second answer is of the closing: an error means that it is not known whether everything is
+/// durable.
+pub fn serve(host: Host, settings: Settings, tell: impl FnMut(Told)) -> (Worked<Result<(), ServeError>>, Result<(), WriterError>) {
+    host.serve(async |coordinator, stopping| run(coordinator, stopping, settings, tell).await)
+}
+
+async fn run(
+    coordinator: Coordinator,
+    stopping: Stopping,
+    settings: Settings,
+    mut tell: impl FnMut(Told),
+) -> Result<(), ServeError> {
+    if let Some(token) = first_key(&coordinator).await? {
+        tell(Told::FirstToken(token));
+    }
+    let refused = |source| ServeError::Listen { address: settings.listen, source };
+    let listener = TcpListener::bind(settings.listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    // Answers are short and wait for nothing: to hold them back for more of them costs each client 40 ms.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let router = Api::new(coordinator.clone()).router();
+    tell(Told::Listening(address));
+    let driving = KeepDriving { adopted_max: ADOPTED_MAX, pauses: PAUSES };
+    let driving = coordinator.keep_driving(driving);
+    let asked = stopping.clone();
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { asked.asked().await });
+    let late = async {
+        stopping.asked().await;
+        // Whoever waits for a run hears how it was left.
+        let drained = coordinator.drain(settings.grace).await;
+        tokio::time::sleep(ANSWERS_MAX).await;
+        drained
+    };
+    tokio::select! {
+        served = serving.into_future() => {
+            served.map_err(ServeError::Broken)?;
+            Ok(coordinator.drain(settings.grace).await?)
+        }
+        // Streams go on for as long as their clients want; these find the next host by the last event that they have.
+        drained = late => Ok(drained?),
+        never = driving => match never {},
+    }
+}
+
+/// Makes the first operator's key where there never was one.
+async fn first_key(coordinator: &Coordinator) -> Result<Option<String>, ServeError> {
+    let host = host_tenant();
+    if coordinator.tenant(&host).standing() != Standing::Absent {
+        return Ok(None);
+    }
+    let failed = |error: crate::coordinator::AlterError| ServeError::FirstKey(error.to_string());
+    coordinator.alter(&host, TenantEvent::TenantCreated { by: FIRST.to_owned() }).await.map_err(failed)?;
+    let name = "first-operator".parse().expect("it is a name");
+    let token = coordinator.create_key(&host, name, Role::Operator, None, FIRST.to_owned()).await.map_err(failed)?;
+    Ok(Some(token.reveal()))
+}

@@ -1,0 +1,102 @@
+//! Runs in a list, and how one stands after something was asked of it.
+
+use super::AwaitsView;
+use amends_domain::event::Outcome;
+use amends_domain::id::{RunId, SagaName};
+use amends_domain::run::{Phase, Run, RunHead, RunStatus};
+use amends_domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How a run may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Status {
+    /// Without an outcome.
+    Open,
+    /// Going forward.
+    Running,
+    /// Going forward, and all that is live waits.
+    Waiting,
+    /// Standing still until somebody has it go on.
+    Paused,
+    /// Going backward.
+    Compensating,
+    /// Every step completed.
+    Succeeded,
+    /// Everything that was done was taken back.
+    Compensated,
+    /// A compensation ran out of attempts.
+    Stuck,
+    /// Ended without compensation.
+    Killed,
+}
+
+impl Status {
+    /// Whether a run that stands so is among them.
+    pub(crate) fn is(self, status: RunStatus) -> bool {
+        match self {
+            Self::Open => !matches!(status, RunStatus::Ended(_)),
+            Self::Waiting => status == RunStatus::Waiting,
+            Self::Paused => status == RunStatus::Paused,
+            Self::Running => status == RunStatus::Running,
+            Self::Compensating => status == RunStatus::Compensating,
+            Self::Succeeded => status == RunStatus::Ended(Outcome::Succeeded),
+            Self::Compensated => status == RunStatus::Ended(Outcome::Compensated),
+            Self::Stuck => status == RunStatus::Ended(Outcome::Stuck),
+            Self::Killed => status == RunStatus::Ended(Outcome::Killed),
+        }
+    }
+}
+
+/// A run in a list.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunRow {
+    pub(crate) id: RunId,
+    pub(crate) saga: SagaName,
+    pub(crate) version: u32,
+    pub(crate) status: &'static str,
+    pub(crate) started_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ended_at: Option<Timestamp>,
+    /// How many of its steps wait for a person.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) dead_letters: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes so")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
+}
+
+impl RunRow {
+    /// A run by its head.
+    pub(crate) fn of(id: RunId, head: &RunHead) -> Self {
+        let RunHead { saga, version, status, started, ended, dead_letters, .. } = head;
+        let (saga, status) = (saga.clone(), status.word());
+        Self { id, saga, version: *version, status, started_at: *started, ended_at: *ended, dead_letters: *dead_letters }
+    }
+}
+
+/// How a run stands after something was asked of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct StandsView {
+    run: RunId,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    /// Whether it was new; else it was so already.
+    noted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    awaits: Option<AwaitsView>,
+}
+
+impl StandsView {
+    /// A run as it stands; whether what was asked was `noted`.
+    pub(crate) fn of(run: &Run, noted: bool) -> Self {
+        let outcome = match run.phase() {
+            Phase::Ended(ended) => Some(ended.outcome),
+            Phase::Forward | Phase::Backward(_) => None,
+        };
+        Self { run: run.id(), status: run.status().word(), outcome, noted, awaits: AwaitsView::of(run) }
+    }
+}

@@ -20,6 +20,8 @@ const FIRST: &str = "first start of the host";
 const ANSWERS_MAX: Duration = Duration::from_secs(1);
 /// How long a run is left alone that this host cannot go on with.
 const PAUSES: Pauses = Pauses { first: Span(1_000), max: Span(300_000) };
+/// A run that has nothing to do for longer costs no task: there may be many.
+const REST_AFTER: Span = Span(5_000);
 /// Most runs that are taken up at a time of those that nobody asked for.
 const ADOPTED_MAX: usize = 256;
 
@@ -75,6 +77,7 @@ async fn run(
     settings: Settings,
     mut tell: impl FnMut(Told),
 ) -> Result<(), ServeError> {
+    let coordinator = coordinator.resting_after(REST_AFTER);
     if let Some(token) = first_key(&coordinator).await? {
         tell(Told::FirstToken(token));
     }

@@ -76,6 +76,41 @@ impl fmt::Debug for Payload {
     }
 }
 
+/// Longest key of the state, bytes.
+pub const STATE_KEY_LEN_MAX: usize = 512;
+
+/// Why a text is no key of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StateKeyError {
+    /// It is empty or too long.
+    #[error("a key of {0} bytes: 1 to {STATE_KEY_LEN_MAX} are allowed")]
+    Length(usize),
+    /// Whoever reads it would not see what it is.
+    #[error("a key has control characters")]
+    NotPlain,
+}
+
+impl StateKeyError {
+    /// The stable code for it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Length(_) => "key_length",
+            Self::NotPlain => "key_not_plain",
+        }
+    }
+}
+
+/// Whether the state can have such a key: the same for plugins and for people.
+///
+/// # Errors
+/// [`StateKeyError`].
+pub fn check_state_key(key: &str) -> Result<(), StateKeyError> {
+    if !(1..=STATE_KEY_LEN_MAX).contains(&key.len()) {
+        return Err(StateKeyError::Length(key.len()));
+    }
+    if key.chars().any(char::is_control) { Err(StateKeyError::NotPlain) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

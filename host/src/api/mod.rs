@@ -15,6 +15,7 @@ mod plugins;
 mod problem;
 mod runs;
 mod sagas;
+mod state;
 mod stream;
 mod tenants;
 

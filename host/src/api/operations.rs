@@ -1,12 +1,12 @@
 //! Everything that can be asked: the one table that the router is made of.
 
 use super::Api;
-use super::{health, keys, letters, plugins, runs, sagas, tenants};
+use super::{health, keys, letters, plugins, runs, sagas, state, tenants};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// An operation: what it is called, where it is, and what does it.
 struct Operation {
@@ -64,6 +64,9 @@ operations! {
     get "/v1/tenants/{tenant}/dead-letters/{letter}" "showDeadLetter" letters::show;
     post "/v1/tenants/{tenant}/dead-letters/{letter}/redrive" "redriveDeadLetter" letters::redrive;
     post "/v1/tenants/{tenant}/dead-letters/{letter}/resolve" "resolveDeadLetter" letters::resolve;
+
+    get "/v1/tenants/{tenant}/state" "listState" state::list;
+    patch "/v1/tenants/{tenant}/state" "writeState" state::write;
 
     get "/v1/tenants/{tenant}/events" "followTenant" runs::events::of_tenant;
 }

@@ -1,4 +1,4 @@
-//! What is told of a mistake: `application/problem+json` (RFC 9457) with a code that never changes and a link to what it means.
+//! What is told of a mistake: `application/problem+json` (RFC 9457) with a code that never changes. Its `type` is `about:blank`, which is left out.
 
 use crate::coordinator::AlterError;
 use crate::view::{Kind, verdict};
@@ -12,17 +12,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::error::Error;
 
-/// Where the page of a code is, on this host.
-const PAGES: &str = "/errors/";
-
 /// A mistake, or that something cannot be now.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Problem(Box<Told>);
 
 #[derive(Debug, Clone, Serialize)]
 struct Told {
-    #[serde(rename = "type")]
-    page: String,
     title: String,
     status: u16,
     code: &'static str,
@@ -47,9 +42,8 @@ impl Problem {
     pub(super) fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
         let status = status(kind);
         let title = status.canonical_reason().unwrap_or("error").to_owned();
-        let page = format!("{PAGES}{code}");
         let (status, detail, errors) = (status.as_u16(), detail.into(), Vec::new());
-        Self(Box::new(Told { page, title, status, code, detail, errors, retry_after_s: None }))
+        Self(Box::new(Told { title, status, code, detail, errors, retry_after_s: None }))
     }
 
     /// There is no such thing, or it is not theirs to know.

@@ -8,13 +8,11 @@ use super::text::{WIDTH, count, cut};
 use crate::compose::{Host, Reader};
 use crate::store::{PAGE_LEN_MAX, Store, StoreError, Value};
 use amends_domain::id::TenantId;
-use amends_domain::payload::Payload;
+use amends_domain::payload::{Payload, check_state_key};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value as Json};
 use std::path::{Path, PathBuf};
 
-/// Longest key, bytes.
-const KEY_LEN_MAX: usize = 512;
 /// Most keys that are written at a time; more are written one lot after the other.
 const WRITES_MAX: usize = 1000;
 
@@ -246,12 +244,7 @@ fn values_of(file: &Path) -> anyhow::Result<Vec<(String, Option<Payload>)>> {
 
 /// The rules that plugins are held to as well.
 fn checked(key: &str) -> anyhow::Result<String> {
-    if !(1..=KEY_LEN_MAX).contains(&key.len()) {
-        return Err(refused("key_length", format!("a key of {} bytes: 1 to {KEY_LEN_MAX} are allowed", key.len())));
-    }
-    if key.chars().any(char::is_control) {
-        return Err(refused("key_not_plain", format!("the key `{key}` has control characters")));
-    }
+    check_state_key(key).map_err(|error| refused(error.code(), error.to_string()))?;
     Ok(key.to_owned())
 }
 

@@ -3,12 +3,10 @@
 //! still hold.
 
 use crate::sandbox::access::{Access, StateAccess, StateError, StateValue};
-use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
+use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload, STATE_KEY_LEN_MAX};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Longest key, bytes.
-const KEY_LEN_MAX: usize = 512;
 /// Most keys that one attempt reads.
 const READS_MAX: usize = 1000;
 /// Most bytes that one attempt reads. They are kept until it ends.
@@ -101,7 +99,7 @@ fn value_of(read: Option<&StateValue>) -> Option<Payload> {
 }
 
 fn check_key(key: &str) -> Result<(), StateTrap> {
-    within("bytes in a key", key.len(), KEY_LEN_MAX)?;
+    within("bytes in a key", key.len(), STATE_KEY_LEN_MAX)?;
     if key.is_empty() || key.chars().any(char::is_control) { Err(StateTrap::BadKey) } else { Ok(()) }
 }
 

@@ -13,11 +13,14 @@ use amends_domain::definition::Kind;
 use amends_domain::event::{AttemptRef, Direction};
 use amends_domain::id::PluginName;
 use amends_domain::run::{Caution, Run};
+use futures_util::future::BoxFuture;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::sync::OwnedMutexGuard;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// Attempts in flight.
 pub(super) struct Attempts {
@@ -25,8 +28,10 @@ pub(super) struct Attempts {
     lane: Arc<Lane>,
     /// What guests say what they send through.
     driver: Sender,
-    /// Tasks of their own: each is its tenant's, and several of one run compute at the same time. Dropping the set ends them.
-    in_flight: JoinSet<Result<Attempted, DriveError>>,
+    /// One that computes within the driver's own task: of a run that goes step by step there is no other.
+    own: Option<BoxFuture<'static, Result<Attempted, DriveError>>>,
+    /// The others are tasks of their own: several of one run compute at the same time. Dropping the set ends them.
+    others: JoinSet<Result<Attempted, DriveError>>,
     fences: HashMap<AttemptRef, Fence>,
 }
 
@@ -51,22 +56,28 @@ pub(super) enum Turn {
 
 impl Attempts {
     pub(super) fn new(parts: Arc<Parts>, lane: Arc<Lane>, driver: Sender) -> Self {
-        Self { parts, lane, driver, in_flight: JoinSet::new(), fences: HashMap::new() }
+        Self { parts, lane, driver, own: None, others: JoinSet::new(), fences: HashMap::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.in_flight.is_empty()
+        self.own.is_none() && self.others.is_empty()
     }
 
     /// The next one that ends. Dropping the future is safe.
     pub(super) async fn next(&mut self) -> Option<Result<Attempted, DriveError>> {
-        match self.in_flight.join_next().await? {
-            Ok(attempted) => Some(attempted),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(error) => Some(Err(DriveError::Gone(error.to_string()))),
-            },
-        }
+        poll_fn(|cx| {
+            if let Some(own) = &mut self.own
+                && let Poll::Ready(attempted) = own.as_mut().poll(cx)
+            {
+                self.own = None;
+                return Poll::Ready(Some(attempted));
+            }
+            match self.others.poll_join_next(cx) {
+                Poll::Ready(None) if self.own.is_some() => Poll::Pending,
+                joined => joined.map(|joined| joined.map(attempted)),
+            }
+        })
+        .await
     }
 
     /// Lets the guest run. `start` is noted at `noted`.
@@ -91,7 +102,8 @@ impl Attempts {
 
     /// Ends them all, and waits until nothing of them runs on.
     pub(super) async fn cut(&mut self) {
-        self.in_flight.shutdown().await;
+        self.own = None;
+        self.others.shutdown().await;
         self.fences.clear();
     }
 
@@ -122,7 +134,11 @@ impl Attempts {
             let reply = Arc::clone(&guest).invoke(call).await;
             Ok(Attempted { start, guest, reply, conflicts, turn })
         };
-        self.in_flight.spawn_on(self.parts.slices.share(self.lane.tenant(), attempted), &self.parts.guests);
+        if self.own.is_none() {
+            self.own = Some(Box::pin(attempted));
+        } else {
+            self.others.spawn_on(self.parts.slices.share(self.lane.tenant(), attempted), &self.parts.guests);
+        }
     }
 
     fn call(&self, run: &Run, start: &StartAttempt) -> Call {
@@ -157,6 +173,14 @@ impl Attempts {
             fence: self.fences.get(&start.attempt).cloned().unwrap_or_default(),
         }
     }
+}
+
+/// What a task gave. A panic in it is one of the driver's.
+fn attempted(joined: Result<Result<Attempted, DriveError>, JoinError>) -> Result<Attempted, DriveError> {
+    joined.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(error) => Err(DriveError::Gone(error.to_string())),
+    })
 }
 
 /// Whose component it is.

@@ -25,6 +25,8 @@ use tokio::sync::watch;
 /// This program, even if another one has been put in its place since it was started: code that another release compiles would be
 /// refused.
 const THIS_PROGRAM: &str = "/proc/self/exe";
+/// How far behind other threads those of guests stand.
+const GUEST_NICENESS: i32 = 5;
 /// How long the end waits for guests to notice it. They are asked every few milliseconds.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 /// The file that the store keeps in a data directory.
@@ -238,7 +240,20 @@ fn sandbox(code_dir: Option<CodeDir>) -> Result<Sandbox, SandboxError> {
 /// One core is left to this thread and the writer.
 fn runtime() -> io::Result<Runtime> {
     let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-    Builder::new_multi_thread().worker_threads(cores.saturating_sub(1).max(1)).thread_name("guests").enable_all().build()
+    guest_threads(cores.saturating_sub(1).max(1))
+}
+
+/// A runtime for guests, of so many threads. They stand a little behind the threads that commit and answer: those work for microseconds,
+/// for everybody, and guests compute as long as they may.
+///
+/// # Errors
+/// If the machine has no threads for us.
+pub fn guest_threads(threads: usize) -> io::Result<Runtime> {
+    let yield_to_others = || {
+        // Where it is refused, it is only slower.
+        let _ = rustix::process::nice(GUEST_NICENESS);
+    };
+    Builder::new_multi_thread().worker_threads(threads).thread_name("guests").on_thread_start(yield_to_others).enable_all().build()
 }
 
 /// Registered from the start: a signal that comes while the data file is opened must not leave it unclean.

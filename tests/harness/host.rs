@@ -70,7 +70,7 @@ impl Host {
         workers: usize,
         fitted: impl FnOnce(Coordinator) -> Coordinator,
     ) -> Result<Self> {
-        let guests = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+        let guests = amends::compose::guest_threads(workers)?;
         let coordinator = Coordinator::new(store, Arc::new(sandbox), Arc::new(SystemClock), guests.handle().clone())?;
         Ok(Self { coordinator: fitted(coordinator), tenant: "local".parse()?, guests })
     }

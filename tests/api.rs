@@ -266,6 +266,13 @@ fn a_run_that_waits_goes_on_after_the_server_was_stopped_or_killed() {
     signalled(folder.path(), &runs[0]).kill();
     signalled(folder.path(), &runs[1]).stop();
     let server = Server::start(folder.path());
+    let host = server.client(&operator);
+    let keys = host.get("/v1/tenants/host/keys").expect(200);
+    host.ask("DELETE", &format!("/v1/tenants/host/keys/{}", id(&keys["items"][0])), &[], b"").expect(204);
+    assert_eq!(host.get("/v1/whoami").problem(401), "key_revoked");
+    server.stop();
+    let server = Server::start(folder.path());
+    let operator = server.operator_token().to_owned();
     let open = server.client(&admin_token).get("/v1/tenants/acme/runs?status=open").expect(200);
     assert_eq!(open["items"].as_array().map(Vec::len), Some(1), "what nobody signalled waits: {open}");
     assert_eq!(server.client(&operator).get("/readyz").expect(200)["ready"], true);

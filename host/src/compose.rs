@@ -140,13 +140,13 @@ impl Host {
 impl Host {
     /// Does `work` on this thread, guests on others, until it is done. It hears when the process is asked to stop, and is dropped when it is
     /// asked a second time. Then everything is closed as by [`Host::work`].
-    pub fn serve<T>(self, work: impl AsyncFnOnce(Coordinator, Stopping) -> T) -> (Worked<T>, Result<(), WriterError>) {
+    ///
+    /// # Errors
+    /// [`OpenError::Runtime`] if this thread cannot answer; nothing was done.
+    pub fn serve<T>(self, work: impl AsyncFnOnce(Coordinator, Stopping) -> T) -> Result<Ended<T>, OpenError> {
         let Self { runtime, mut signals, coordinator } = self;
         // Not where guests run: a looping guest does not keep an answer waiting.
-        let here = match Builder::new_current_thread().enable_all().build() {
-            Ok(here) => here,
-            Err(error) => panic!("this thread has no room for a runtime: {error}"),
-        };
+        let here = Builder::new_current_thread().enable_all().build().map_err(OpenError::Runtime)?;
         let (ask, asked) = watch::channel(None);
         let work = work(coordinator.clone(), Stopping(asked));
         let worked = here.block_on(async {
@@ -162,9 +162,12 @@ impl Host {
         drop(here);
         let closed = coordinator.close();
         runtime.shutdown_timeout(SHUTDOWN_MAX);
-        (worked, closed)
+        Ok((worked, closed))
     }
 }
+
+/// How work on a host ended, and its closing: an error means that it is not known whether everything is durable.
+pub type Ended<T> = (Worked<T>, Result<(), WriterError>);
 
 /// Whether the process was asked to stop.
 #[derive(Debug, Clone)]

@@ -2,9 +2,9 @@
 //! run get their grace, and everything becomes durable; what is left goes on at the next start. A second signal ends it at once.
 
 use crate::api::Api;
-use crate::compose::{Host, Stopping, Worked};
-use crate::coordinator::{Coordinator, DriveError, KeepDriving, Pauses, host_tenant};
-use crate::store::writer::WriterError;
+use crate::clock::{Clock, SystemClock};
+use crate::compose::{Ended, Host, OpenError, Stopping};
+use crate::coordinator::{AlterError, Coordinator, DriveError, KeepDriving, Pauses, host_tenant};
 use amends_domain::access::Standing;
 use amends_domain::event::{Role, TenantEvent};
 use amends_domain::time::Span;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Who has the first key made.
-const FIRST: &str = "first start of the host";
+const FIRST: &str = "start of the host";
 /// How long answers that are on their way, and streams, hold up the end.
 const ANSWERS_MAX: Duration = Duration::from_secs(1);
 /// How long a run is left alone that this host cannot go on with.
@@ -65,9 +65,11 @@ pub enum ServeError {
     Broken(#[source] io::Error),
 }
 
-/// Serves `host` until it is asked to stop. The second answer is of the closing: an error means that it is not known whether everything is
-/// durable.
-pub fn serve(host: Host, settings: Settings, tell: impl FnMut(Told)) -> (Worked<Result<(), ServeError>>, Result<(), WriterError>) {
+/// Serves `host` until it is asked to stop.
+///
+/// # Errors
+/// [`OpenError`] if this thread cannot answer; nothing was done.
+pub fn serve(host: Host, settings: Settings, tell: impl FnMut(Told)) -> Result<Ended<Result<(), ServeError>>, OpenError> {
     host.serve(async |coordinator, stopping| run(coordinator, stopping, settings, tell).await)
 }
 
@@ -106,18 +108,24 @@ async fn run(
         }
         // Streams go on for as long as their clients want; these find the next host by the last event that they have.
         drained = late => Ok(drained?),
+        // What would be told from now on might not be so. The next start finds what is durable.
+        error = coordinator.failed() => Err(DriveError::from(error).into()),
         never = driving => match never {},
     }
 }
 
-/// Makes the first operator's key where there never was one.
+/// Makes a key for an operator where there is none that opens anything: at the first start, or when the last one is gone. Whoever starts the
+/// host has its data.
 async fn first_key(coordinator: &Coordinator) -> Result<Option<String>, ServeError> {
-    let host = host_tenant();
-    if coordinator.tenant(&host).standing() != Standing::Absent {
+    let (host, now) = (host_tenant(), SystemClock.now());
+    let known = coordinator.tenant(&host);
+    if known.keys().any(|key| key.is_valid(now)) {
         return Ok(None);
     }
-    let failed = |error: crate::coordinator::AlterError| ServeError::FirstKey(error.to_string());
-    coordinator.alter(&host, TenantEvent::TenantCreated { by: FIRST.to_owned() }).await.map_err(failed)?;
+    let failed = |error: AlterError| ServeError::FirstKey(error.to_string());
+    if known.standing() == Standing::Absent {
+        coordinator.alter(&host, TenantEvent::TenantCreated { by: FIRST.to_owned() }).await.map_err(failed)?;
+    }
     let name = "first-operator".parse().expect("it is a name");
     let token = coordinator.create_key(&host, name, Role::Operator, None, FIRST.to_owned()).await.map_err(failed)?;
     Ok(Some(token.reveal()))

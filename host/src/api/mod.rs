@@ -38,15 +38,23 @@ struct Shared {
     coordinator: Coordinator,
     /// Those who follow something. Over it: not now.
     followers: Arc<Semaphore>,
+    /// Components on their way in. Over it: not now.
+    uploads: Semaphore,
 }
 
+/// Most components that are read and compiled at the same time: each may have 32 MiB.
+const UPLOADS_MAX: usize = 8;
 /// Most clients that follow something at the same time.
 const FOLLOWERS_MAX: usize = 1024;
 
 impl Api {
     /// Over a coordinator.
     pub fn new(coordinator: Coordinator) -> Self {
-        Self(Arc::new(Shared { coordinator, followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)) }))
+        Self(Arc::new(Shared {
+            coordinator,
+            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            uploads: Semaphore::new(UPLOADS_MAX),
+        }))
     }
 
     /// Everything that can be asked.

@@ -67,6 +67,13 @@ pub(super) async fn push(
     let tenant = caller.may(&api, &tenant, Action::PushPlugin)?;
     let plugin: PluginName = plugin.parse().map_err(|error| wrong("plugin_name", &error))?;
     let version: PluginVersion = version.parse().map_err(|error| wrong("plugin_version", &error))?;
+    let _place = api.0.uploads.try_acquire().map_err(|_| {
+        Problem::new(
+            Kind::Unavailable,
+            "too_many_uploads",
+            "as many components come in as this host takes at a time: try again later",
+        )
+    })?;
     let component = read(body, COMPONENT_LEN_MAX).await?;
     let published = api.coordinator().publish(&tenant, &plugin, version, component, caller.who()).await;
     let published = published.map_err(|error| Problem::of(&error))?;

@@ -4,9 +4,8 @@ use crate::coordinator::AlterError;
 use crate::view::{Kind, verdict};
 use amends_domain::access::Denied;
 use amends_domain::definition::Mistakes;
-use amends_domain::quota::Over;
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -25,9 +24,6 @@ struct Told {
     /// Where something is wrong, all of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Wrong>,
-    /// Seconds after which it may be tried again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_s: Option<u64>,
 }
 
 /// What is wrong, and where.
@@ -43,7 +39,7 @@ impl Problem {
         let status = status(kind);
         let title = status.canonical_reason().unwrap_or("error").to_owned();
         let (status, detail, errors) = (status.as_u16(), detail.into(), Vec::new());
-        Self(Box::new(Told { title, status, code, detail, errors, retry_after_s: None }))
+        Self(Box::new(Told { title, status, code, detail, errors }))
     }
 
     /// There is no such thing, or it is not theirs to know.
@@ -103,7 +99,6 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Unknown => StatusCode::NOT_FOUND,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Kind::Over => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Failed | Kind::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -125,24 +120,14 @@ impl From<AlterError> for Problem {
     }
 }
 
-impl From<Over> for Problem {
-    fn from(over: Over) -> Self {
-        Self::new(Kind::Over, "over_limit", over.to_string())
-    }
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.0.retry_after_s.map(HeaderValue::from);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"amends\""));
-        }
-        if let Some(seconds) = retry_after {
-            headers.insert(RETRY_AFTER, seconds);
         }
         response
     }

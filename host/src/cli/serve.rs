@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Serve, format: Format) -> anyhow::Result<Exit> {
     let settings = Settings { listen: arguments.listen, grace: Duration::from_millis(arguments.grace.0) };
     let mut failed = None;
     let tell = |told| failed = failed.take().or(tell(&told, format).err());
-    let (worked, ended) = serve(host, settings, tell);
+    let (worked, ended) = serve(host, settings, tell)?;
     if let Some(error) = failed {
         return Err(error);
     }

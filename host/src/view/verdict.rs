@@ -24,8 +24,6 @@ pub(crate) enum Kind {
     Conflict,
     /// It is too long.
     TooLarge,
-    /// A limit of the tenant is reached.
-    Over,
     /// Not now; later it may.
     Unavailable,
     /// The host cannot.

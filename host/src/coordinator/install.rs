@@ -1,0 +1,60 @@
+//! What a tenant works with: components behind the names of plugins, and sagas.
+
+use super::Coordinator;
+use super::error::{DriveError, InstallError};
+use super::registry::{self, Installed};
+use crate::store::StoreError;
+use amends_domain::definition::Definition;
+use amends_domain::digest::Digest;
+use amends_domain::id::{PluginName, TenantId};
+use amends_domain::plugin::Manifest;
+use std::sync::Arc;
+
+impl Coordinator {
+    /// Checks a component and makes it what `plugin` means from now on. Installing the same one again changes nothing.
+    ///
+    /// # Errors
+    /// [`InstallError`] says what is wrong with it.
+    pub async fn install(
+        &self,
+        tenant: &TenantId,
+        plugin: &PluginName,
+        component: bytes::Bytes,
+    ) -> Result<Installed, InstallError> {
+        let digest = Digest::of(&component);
+        let description = self.check_component(tenant, plugin, component.clone()).await?;
+        let manifest = registry::manifest(plugin, description);
+        self.parts.lanes.of(tenant).install(plugin, digest, component, self.parts.clock.now())?;
+        Ok(Installed { digest, manifest })
+    }
+
+    /// What an installed plugin has; none if there is no such plugin.
+    ///
+    /// # Errors
+    /// [`InstallError`] if its component is not what it was when it was installed.
+    pub async fn installed(&self, tenant: &TenantId, plugin: &PluginName) -> Result<Option<Manifest>, InstallError> {
+        let Some(digest) = self.parts.lanes.of(tenant).plugin(plugin)? else { return Ok(None) };
+        let Some(component) = self.parts.store.component(digest)? else { return Ok(None) };
+        let description = Arc::clone(&self.parts.components).inspect(component).await?;
+        Ok(Some(registry::manifest(plugin, description)))
+    }
+
+    /// Makes a definition the newest version of its saga and gives the version. Applying the newest one again changes nothing.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn apply(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, StoreError> {
+        self.parts.registry.keep(definition);
+        self.parts.lanes.of(tenant).apply(definition, self.parts.clock.now())
+    }
+
+    /// The same, and waits until that is durable. Dropping the future leaves it applied or not.
+    ///
+    /// # Errors
+    /// [`DriveError`] if it is not known whether it is.
+    pub async fn apply_durably(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, DriveError> {
+        let version = self.apply(tenant, definition)?;
+        self.parts.gate.settle().await?;
+        Ok(version)
+    }
+}

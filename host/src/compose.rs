@@ -3,7 +3,9 @@
 
 use crate::clock::SystemClock;
 use crate::coordinator::Coordinator;
-use crate::sandbox::{CodeDir, CompileLimits, CompilerSettings, EgressSettings, Sandbox, SandboxError, SandboxSettings};
+use crate::sandbox::{
+    CodeDir, CompileLimits, CompilerSettings, EgressSettings, Pace, Sandbox, SandboxError, SandboxSettings, set_pace,
+};
 use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
 use crate::store::writer::WriterError;
@@ -111,6 +113,8 @@ impl Host {
     }
 
     fn over(store: Arc<dyn Store>, sandbox: Sandbox) -> Result<Self, OpenError> {
+        // Before there are others, which inherit it.
+        set_pace(Pace::Brisk);
         let runtime = runtime().map_err(OpenError::Runtime)?;
         let signals = runtime.block_on(async { Signals::new() }).map_err(OpenError::Runtime)?;
         let coordinator = Coordinator::new(store, Arc::new(sandbox), Arc::new(SystemClock), runtime.handle().clone())?;
@@ -255,6 +259,7 @@ pub fn guest_threads(threads: usize) -> io::Result<Runtime> {
     let yield_to_others = || {
         // Where it is refused, it is only slower.
         let _ = rustix::process::nice(GUEST_NICENESS);
+        set_pace(Pace::Brisk);
     };
     Builder::new_multi_thread().worker_threads(threads).thread_name("guests").on_thread_start(yield_to_others).enable_all().build()
 }

@@ -2,7 +2,7 @@
 //! other; the [`coordinator`] drives runs over them by the rules of `amends_domain`; [`api`] translates; [`compose`], [`serve`] and [`cli`] wire and
 //! tell, and hold no rules.
 
-// One function has to be, in `sandbox/code/trusted.rs`.
+// Two functions have to be, in `sandbox/code/trusted.rs` and `sandbox/pace.rs`.
 #![deny(unsafe_code)]
 
 pub mod api;

@@ -70,6 +70,8 @@ impl Host {
         workers: usize,
         fitted: impl FnOnce(Coordinator) -> Coordinator,
     ) -> Result<Self> {
+        // As the program does at its start.
+        amends::sandbox::set_pace(amends::sandbox::Pace::Brisk);
         let guests = amends::compose::guest_threads(workers)?;
         let coordinator = Coordinator::new(store, Arc::new(sandbox), Arc::new(SystemClock), guests.handle().clone())?;
         Ok(Self { coordinator: fitted(coordinator), tenant: "local".parse()?, guests })

@@ -52,9 +52,9 @@ impl Neighbour {
     }
 
     /// What it got until now; it begins to count again.
-    pub(crate) fn take(&self) -> Percentiles {
+    pub(crate) fn take(&self) -> Vec<Duration> {
         self.told.set(0);
-        Percentiles::of(std::mem::take(&mut *self.took.lock().expect("nobody panics with it")))
+        std::mem::take(&mut *self.took.lock().expect("nobody panics with it"))
     }
 
     /// The longest run since this was asked last; none, zero.
@@ -65,10 +65,10 @@ impl Neighbour {
     }
 
     /// Ends it. Panics if one of its runs did not succeed.
-    pub(crate) fn end(self) -> Percentiles {
+    pub(crate) fn end(self) -> Vec<Duration> {
         self.over.store(true, Ordering::Release);
         self.thread.join().expect("every run of the neighbour succeeds");
-        Percentiles::of(std::mem::take(&mut *self.took.lock().expect("it is over")))
+        std::mem::take(&mut *self.took.lock().expect("it is over"))
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(mut took: Vec<Duration>) -> Self {
+    pub(crate) fn of(mut took: Vec<Duration>) -> Self {
         took.sort_unstable();
         assert!(took.len() > 100, "{} runs say nothing", took.len());
         let at = |share: usize| took[(took.len() * share / 100).min(took.len() - 1)];

@@ -12,6 +12,7 @@ use super::component::Component;
 use super::egress::{Client, Egress};
 use super::ending::{self, End};
 use super::limits::{HANDLES_MAX, HOSTCALL_LEN_MAX, MemoryLimiter};
+use super::pace::{Pace, set_pace};
 use super::wasi::{Profile, Wasi};
 use amends_domain::definition::Limits;
 use amends_domain::event::{Direction, Ending, HostGrant, Spent};
@@ -25,6 +26,8 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 /// A longer timeout is cut to this, so that no sum of instants overflows.
 const TIMEOUT_MAX: Duration = Duration::from_hours(366 * 24);
+/// A guest that computed for so long lets other threads of the machine go first.
+const LONG: Duration = Duration::from_micros(500);
 /// Fuel that is billed at least for a nanosecond of computing, when an attempt broke and its own count is not exact.
 const FUEL_PER_NANOSECOND: u64 = 1;
 
@@ -171,9 +174,14 @@ async fn timed<T>(work: impl Future<Output = T>, timeout: Duration) -> Timed<T> 
     let mut busy = Duration::ZERO;
     let end = poll_fn(|cx| {
         let from = Instant::now();
+        set_pace(if busy < LONG { Pace::Brisk } else { Pace::Steady });
         let polled = work.as_mut().poll(cx);
         now = Instant::now();
         busy += now - from;
+        if polled.is_pending() && now - from >= LONG {
+            // Whoever waits for this processor need not wait until the kernel looks at it again.
+            rustix::thread::sched_yield();
+        }
         match polled {
             Poll::Ready(end) => Poll::Ready(Some(end)),
             Poll::Pending if now >= until => Poll::Ready(None),

@@ -21,6 +21,7 @@ mod imports;
 mod invoke;
 mod limits;
 mod manifest;
+mod pace;
 mod refusal;
 mod text;
 mod ticker;
@@ -40,6 +41,7 @@ pub use egress::{EgressSettings, Names};
 pub use fence::Fence;
 pub use imports::outside::{Outside, OutsideRequest};
 pub use manifest::Description;
+pub use pace::{Pace, set_pace};
 pub use refusal::Refusal;
 
 use amends_domain::digest::Digest;

@@ -1,5 +1,5 @@
-//! The one place where bytes become code that this process runs. Apart and small, because it is the only `unsafe` of the host: what is
-//! called here believes every byte that it reads.
+//! The one place where bytes become code that this process runs. Apart and small, because it is `unsafe`: what is called here
+//! believes every byte that it reads.
 
 use super::sealed::Code;
 use wasmtime::Engine;

@@ -5,6 +5,7 @@ use super::reply::{self, Kind};
 use super::{CompileLimits, confine};
 use crate::sandbox::check::COMPONENT_LEN_MAX;
 use crate::sandbox::engine;
+use crate::sandbox::pace::{Pace, set_pace};
 use crate::sandbox::refusal::quote;
 use std::io::{self, Read};
 use std::thread;
@@ -19,6 +20,8 @@ const GONE: u8 = 70;
 pub fn run(limits: CompileLimits) -> io::Result<()> {
     // Before anything else: what follows is bounded by it.
     confine::confine(limits)?;
+    // Whoever started it may be brisk.
+    set_pace(Pace::Steady);
     let component = reply::read_component(&mut io::stdin().lock(), COMPONENT_LEN_MAX)?;
     thread::Builder::new().name("amends-orphan".into()).stack_size(64 * 1024).spawn(end_when_orphaned)?;
     let engine = engine::compiling().map_err(|error| io::Error::other(quote(&error)))?;

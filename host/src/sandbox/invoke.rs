@@ -176,6 +176,8 @@ async fn timed<T>(work: impl Future<Output = T>, timeout: Duration) -> Timed<T> 
         let from = Instant::now();
         set_pace(if busy < LONG { Pace::Brisk } else { Pace::Steady });
         let polled = work.as_mut().poll(cx);
+        // What the thread turns to next may be another tenant's.
+        set_pace(Pace::Brisk);
         now = Instant::now();
         busy += now - from;
         if polled.is_pending() && now - from >= LONG {

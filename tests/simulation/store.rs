@@ -13,6 +13,7 @@ use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
+use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
 use bytes::Bytes;
 use std::fmt;
@@ -330,6 +331,10 @@ impl Store for Watched {
 
     fn tenant_facts(&self, tenant: &TenantId) -> Result<Vec<TenantEntry>, StoreError> {
         self.inner.tenant_facts(tenant)
+    }
+
+    fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
+        self.inner.usage(tenant)
     }
 
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {

@@ -128,9 +128,9 @@ fn a_journal_takes_no_record_of_another_run() {
 #[test]
 fn a_file_of_a_later_release_is_refused_and_not_touched() {
     let image = damageable();
-    damage(image.path(), META, |table| table.insert("format", &[1, 4][..]).map(drop));
+    damage(image.path(), META, |table| table.insert("format", &[1, 5][..]).map(drop));
     for _ in 0..2 {
-        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 4, known: 3 })));
+        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 5, known: 4 })));
     }
 }
 
@@ -141,6 +141,8 @@ fn a_file_of_the_first_format_opens_and_its_stuck_runs_are_found() {
     let stuck = RunHead { dead_letters: 0, ..head(RunStatus::Ended(Outcome::Stuck), 4) };
     store.commit(&author.run("a", 1, vec![adopted(0)], stuck.clone())).expect("it follows");
     store.commit(&author.run("a", 2, vec![adopted(0)], head(ENDED, 0))).expect("it follows");
+    let used = store.usage(&tenant("a")).expect("it reads");
+    assert!(used.stored_bytes > 0, "{used:?}");
     drop(store);
     // As the first format had it: the last byte of a run's row, the number of its dead letters, was not there, nor were the tables.
     damage(dir.path(), RUNS, |table| {
@@ -158,6 +160,7 @@ fn a_file_of_the_first_format_opens_and_its_stuck_runs_are_found() {
     transaction.delete_table(redb::TableDefinition::<(u32, u128), ()>::new("dead_letters")).expect("it is there");
     transaction.delete_table(redb::TableDefinition::<u32, &[u8]>::new("resolvers")).expect("it is there");
     transaction.delete_table(redb::TableDefinition::<(u32, &str, &str), &[u8]>::new("grants")).expect("it is there");
+    transaction.delete_table(redb::TableDefinition::<u32, &[u8]>::new("usage")).expect("it is there");
     transaction.commit().expect("the disk works");
     drop(database);
     let store = open(dir.path());
@@ -165,4 +168,5 @@ fn a_file_of_the_first_format_opens_and_its_stuck_runs_are_found() {
     assert_eq!(store.run(&tenant("a"), RunId(1)).expect("it reads"), Some(stuck));
     assert_eq!(store.runs_with_dead_letters(&tenant("a"), None, 10).expect("it reads"), [RunId(1)]);
     assert_eq!(store.resolvers(&tenant("a")).expect("it reads"), Resolvers::One);
+    assert_eq!(store.usage(&tenant("a")).expect("it reads"), used, "added up again");
 }

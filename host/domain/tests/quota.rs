@@ -1,7 +1,10 @@
 //! What a tenant may take, from outside: never more than its limits, never less than what is free, whatever the order of things and the
 //! clock.
 
-use amends_domain::event::LimitName;
+use amends_domain::digest::Digest;
+use amends_domain::event::{AttemptEnded, AttemptRef, Direction, Ending, Event, LimitName, LogLevel, LogLine, Spent, TenantEvent};
+use amends_domain::id::StepIndex;
+use amends_domain::payload::Payload;
 use amends_domain::quota::{Account, Measure, Over, Purpose, Usage, Want};
 use amends_domain::tenant::TenantLimits;
 use amends_domain::time::Timestamp;
@@ -13,7 +16,7 @@ const STARTS: LimitName = LimitName::StartsPerMinute;
 const PLACES: LimitName = LimitName::ConcurrentAttempts;
 
 fn account(set: &[(LimitName, u64)]) -> Account {
-    Account::new(TenantLimits::default().with(set), Usage::default())
+    Account::new(TenantLimits::default().with(set))
 }
 
 fn at(ms: u64) -> Timestamp {
@@ -164,9 +167,7 @@ fn the_largest_numbers_there_are_do_not_wrap() {
         assert_eq!(account.take(Want::compensation(*limit, largest), Timestamp(0)), Ok(()));
     }
     let most = Usage { runs: largest, fuel: largest, ..Usage::default() };
-    let mut account = Account::new(TenantLimits::default(), most);
-    account.spend(most, at(0));
-    assert_eq!((account.usage().runs, account.usage().fuel), (largest, largest));
+    assert_eq!(most.plus(most), most);
 }
 
 #[test]
@@ -297,20 +298,37 @@ proptest! {
             prop_assert_eq!(account, untouched);
         }
     }
+}
 
-    #[test]
-    fn sums_are_exact(spent in prop::collection::vec((0_u64..1 << 40, 0_u64..1 << 20, 0_u64..3), 0..40)) {
-        let mut account = account(&[]);
-        let mut expected = Usage::default();
-        for (fuel, bytes, requests) in spent {
-            let used = Usage { attempts: 1, fuel, sent_bytes: bytes, log_bytes: bytes / 2, requests, ..Usage::default() };
-            account.spend(used, at(0));
-            expected.attempts += 1;
-            expected.fuel += fuel;
-            expected.sent_bytes += bytes;
-            expected.log_bytes += bytes / 2;
-            expected.requests += requests;
-            prop_assert_eq!(account.usage(), expected);
-        }
-    }
+#[test]
+fn a_level_that_others_count_is_what_they_say() {
+    let mut account = account(&[(LimitName::StoredBytes, 100 << 20)]);
+    account.is_now(LimitName::StoredBytes, 100 << 20);
+    assert!(account.take(Want::forward(LimitName::StoredBytes, 1), at(0)).is_err());
+    account.is_now(LimitName::StoredBytes, 7);
+    assert_eq!(used(&mut account, LimitName::StoredBytes, at(0)), 7);
+    assert_eq!(account.take(Want::forward(LimitName::StoredBytes, 1), at(0)), Ok(()));
+}
+
+#[test]
+fn what_was_used_follows_from_the_facts() {
+    let attempt = |direction, fuel| {
+        let log = vec![LogLine { level: LogLevel::Info, message: "four".to_owned() }];
+        let attempt = AttemptRef { step: StepIndex(0), direction, number: 1 };
+        let (ending, spent) = (Ending::Ok { output: Payload::null() }, Spent { fuel, micros: 3, conflicts: 0 });
+        Event::AttemptEnded(Box::new(AttemptEnded { attempt, ending, spent, log, writes: Vec::new() }))
+    };
+    let published = TenantEvent::PluginPublished {
+        plugin: "p".parse().expect("a name"),
+        version: "1".parse().expect("a version"),
+        component: Digest([0; 32]),
+        size: 1000,
+        by: "ada".to_owned(),
+    };
+    let facts = [attempt(Direction::Forward, 10), attempt(Direction::Backward, 20), Event::Adopted];
+    let mut sum = Usage::of_tenant(&published).plus(Usage::stored(24));
+    facts.iter().for_each(|fact| sum += Usage::of_run(fact));
+    let expected =
+        Usage { attempts: 1, compensations: 1, fuel: 30, micros: 6, stored_bytes: 1024, log_bytes: 8, ..Usage::default() };
+    assert_eq!(sum, expected);
 }

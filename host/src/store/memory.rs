@@ -7,6 +7,7 @@ use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
+use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
 use amends_domain::time::Timestamp;
 use bytes::Bytes;
@@ -70,6 +71,7 @@ struct Tenant {
     grants: BTreeMap<(PluginName, String), HostGrant>,
     secrets: BTreeMap<SecretName, Digest>,
     secret_grants: BTreeSet<(SecretName, PluginName)>,
+    usage: Usage,
 }
 
 impl MemoryStore {
@@ -280,6 +282,10 @@ impl Store for MemoryStore {
         Ok(self.of_tenant(tenant, |rows| rows.facts.values().cloned().collect()))
     }
 
+    fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
+        Ok(self.of_tenant(tenant, |rows| rows.usage))
+    }
+
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
         Ok(self.tables().components.get(&digest).cloned())
     }
@@ -316,6 +322,7 @@ impl Tenant {
     fn apply(&mut self, rows: &TenantRows<'_>) {
         self.resolvers = rows.resolvers.unwrap_or(self.resolvers);
         self.state_version = self.state_version.max(rows.state_version);
+        self.usage += rows.usage;
         for (run, change) in &rows.runs {
             self.runs.insert(*run, (change.lane, change.last, change.head.clone()));
             match change.open {

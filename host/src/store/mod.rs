@@ -15,6 +15,7 @@ use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
+use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
 use amends_domain::time::Timestamp;
 use bytes::Bytes;
@@ -110,6 +111,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// The facts that make the tenant what it is, in their order: see `amends_domain::tenant`. All of them: a tenant is known whole or not
     /// at all.
     fn tenant_facts(&self, tenant: &TenantId) -> Result<Vec<TenantEntry>, StoreError>;
+
+    /// What the tenant used since it was created.
+    fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError>;
 
     /// The bytes of a component, or of what is sealed of a secret. Components are shared between tenants: who may ask for which is decided by whoever pinned it.
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;

@@ -6,6 +6,7 @@ use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, Event, HostGrant, Resolvers, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
+use amends_domain::quota::Usage;
 use amends_domain::run::{RunHead, RunStatus};
 use amends_domain::time::Timestamp;
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub(super) struct TenantRows<'a> {
     pub(super) destroyed: Vec<Digest>,
     /// How many people settle a dead letter from now on.
     pub(super) resolvers: Option<Resolvers>,
+    /// What was used.
+    pub(super) usage: Usage,
 }
 
 /// Whether a plugin may use a secret.
@@ -129,6 +132,7 @@ impl<'a> TenantRows<'a> {
     fn take_lane(&mut self, lane: &'a LaneCommit) {
         let mut heads: BTreeMap<RunId, &RunHead> = lane.runs.iter().map(|(run, head)| (*run, head)).collect();
         for (sealed, body) in &lane.records {
+            self.usage += usage_of(body, sealed.body.len());
             match body {
                 Body::Run { run, previous, entries } => {
                     if let Some(head) = heads.remove(run) {
@@ -237,6 +241,16 @@ impl<'a> TenantRows<'a> {
                 *kept = write;
             }
         }
+    }
+}
+
+/// What a record says was used, and the bytes that it takes itself.
+pub(super) fn usage_of(body: &Body, len: usize) -> Usage {
+    let said = |usage: Usage, more: Usage| usage.plus(more);
+    let stored = Usage::stored(len as u64);
+    match body {
+        Body::Run { entries, .. } => entries.iter().map(|entry| Usage::of_run(&entry.event)).fold(stored, said),
+        Body::Tenant { entries } => entries.iter().map(|entry| Usage::of_tenant(&entry.event)).fold(stored, said),
     }
 }
 

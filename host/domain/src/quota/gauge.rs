@@ -20,6 +20,10 @@ pub(super) struct Rate {
 }
 
 impl Level {
+    pub(super) fn of(used: u64) -> Self {
+        Self { used }
+    }
+
     pub(super) fn used(self) -> u64 {
         self.used
     }

@@ -79,7 +79,6 @@ pub struct Filled {
 pub struct Account {
     limits: TenantLimits,
     gauges: [Gauge; LimitName::ALL.len()],
-    total: Usage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,14 +123,14 @@ impl Want {
 }
 
 impl Account {
-    /// The account of a tenant that has used nothing since this host began. `total` is what it used before.
-    pub fn new(limits: TenantLimits, total: Usage) -> Self {
+    /// The account of a tenant that has used nothing since this host began.
+    pub fn new(limits: TenantLimits) -> Self {
         let gauges = std::array::from_fn(|at| match LimitName::ALL[at].measure() {
             Measure::Share => Gauge::Share,
             Measure::Level => Gauge::Level(Level::default()),
             Measure::Rate(period) => Gauge::Rate(Rate::new(period)),
         });
-        Self { limits, gauges, total }
+        Self { limits, gauges }
     }
 
     /// Takes what is wanted. Of a rate, nothing is given while more was used than is allowed, not even nothing.
@@ -190,11 +189,17 @@ impl Account {
         }
     }
 
-    /// Adds what was used to the sums, and what of it is limited after the fact (fuel and log) to the limits.
+    /// Counts what is limited only after the fact: fuel and log.
     pub fn spend(&mut self, used: Usage, now: Timestamp) {
-        self.total = self.total.plus(used);
         self.note(LimitName::FuelPerMinute, used.fuel, now);
         self.note(LimitName::LogBytesPerDay, used.log_bytes, now);
+    }
+
+    /// A level is so much now: somebody else counts it.
+    pub fn is_now(&mut self, limit: LimitName, used: u64) {
+        if let Gauge::Level(level) = &mut self.gauges[limit as usize] {
+            *level = Level::of(used);
+        }
     }
 
     /// Has other limits from now on. What is taken stays taken.
@@ -209,11 +214,6 @@ impl Account {
     /// The limits.
     pub fn limits(&self) -> &TenantLimits {
         &self.limits
-    }
-
-    /// What was used since the tenant was created.
-    pub fn usage(&self) -> Usage {
-        self.total
     }
 
     /// How each limit stands; shares are left out.

@@ -13,6 +13,7 @@ use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, NameError, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
+use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
 use bytes::Bytes;
 use read::Snapshot;
@@ -23,7 +24,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tables::{
     COMPONENTS, DEAD_LETTERS, DEFINITIONS, Ending, GRANTS, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RESOLVERS, RUNS, SAGAS,
-    SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, decode,
+    SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, USAGE, decode,
 };
 
 /// The name of the data file in its directory.
@@ -396,6 +397,13 @@ impl Store for RedbStore {
                 Ok(row.0)
             })
             .collect()
+    }
+
+    fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Usage::default()) };
+        let Some(row) = snapshot.table(USAGE)?.get(no)? else { return Ok(Usage::default()) };
+        Ok(decode::<tables::UsageRow>(row.value(), || format!("usage {tenant}"))?.0)
     }
 
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {

@@ -8,14 +8,15 @@ use amends_domain::digest::Digest;
 use amends_domain::event::{HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::RunId;
 use amends_domain::payload::Payload;
+use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
 use amends_domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The format of the file as a whole: which tables there are. 2 has `dead_letters` and `resolvers`, 3 has
-/// `grants`, `secrets`, `secret_grants` and `tenant_facts`.
-pub(super) const FILE_FORMAT: u32 = 3;
+/// `grants`, `secrets`, `secret_grants` and `tenant_facts`, 4 has `usage`.
+pub(super) const FILE_FORMAT: u32 = 4;
 
 /// The stored form of rows that this release writes; the first byte of every row.
 const ROW_FORMAT: u8 = 1;
@@ -62,6 +63,8 @@ pub(super) const SECRETS: TableDefinition<(u32, &str), &[u8]> = TableDefinition:
 pub(super) const SECRET_GRANTS: TableDefinition<(u32, &str, &str), ()> = TableDefinition::new("secret_grants");
 /// (tenant no, lane, seq, place in the record) → [`FactRow`]: what makes the tenant what it is.
 pub(super) const TENANT_FACTS: TableDefinition<(u32, u32, u64, u32), &[u8]> = TableDefinition::new("tenant_facts");
+/// tenant no → [`UsageRow`].
+pub(super) const USAGE: TableDefinition<u32, &[u8]> = TableDefinition::new("usage");
 /// digest → the component, as it is: its key names its bytes.
 pub(super) const COMPONENTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("components");
 
@@ -130,6 +133,9 @@ pub(super) struct FactRow(pub(super) TenantEntry);
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct ResolversRow(pub(super) Resolvers);
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct UsageRow(pub(super) Usage);
 
 /// The stored form of a row: a format byte, then postcard.
 pub(super) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
@@ -221,6 +227,9 @@ mod tests {
             dead_letters: 0,
         };
         check(&ResolversRow(Resolvers::Two), "0101");
+        let usage =
+            Usage { runs: 1, attempts: 2, compensations: 3, fuel: 4, micros: 5, stored_bytes: 300, requests: 7, log_bytes: 8 };
+        check(&UsageRow(usage), "010102030405ac020708");
         let (transport, reach) = (Transport::Any, Reach::Loopback);
         let grant = HostGrant { host: "h".into(), port: Some(300), methods: vec!["GET".into()], transport, reach };
         check(&GrantRow(grant), "01016801ac0201034745540101");

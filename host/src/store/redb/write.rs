@@ -1,18 +1,20 @@
 //! One commit, one transaction. Apart, because everything that changes the file is here.
 
-use super::super::rows::{OpenChange, SecretUse, TenantRows, head_behind};
+use super::super::rows::{OpenChange, SecretUse, TenantRows, head_behind, usage_of};
 use super::super::{Commit, LaneCommit, StoreError};
 use super::RedbStore;
-use super::read::{lane_row, tenant_row, value};
+use super::read::{lane_row, record, tenant_row, value};
 use super::tables::{
     COMPONENTS, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, FactRow, GRANTS, GrantRow, KEYS, KeyRow, LANES,
     LINK_LEN, LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS,
-    SECRET_GRANTS, SECRETS, STATE, StateRow, TENANT_FACTS, TENANTS, TenantRow, decode, decode_run, encode, encode_run,
+    SECRET_GRANTS, SECRETS, STATE, StateRow, TENANT_FACTS, TENANTS, TenantRow, USAGE, UsageRow, decode, decode_run, encode,
+    encode_run,
 };
 use ::redb::{Durability, ReadableTable, WriteTransaction};
-use amends_domain::audit::Head;
+use amends_domain::audit::{Body, Head};
 use amends_domain::event::{Outcome, Write};
 use amends_domain::id::{RunId, TenantId};
+use amends_domain::quota::Usage;
 use amends_domain::run::RunStatus;
 use std::collections::BTreeMap;
 
@@ -31,9 +33,7 @@ impl RedbStore {
             let ending = meta.get(ENDING)?.map(|row| decode::<Ending>(row.value(), || place(ENDING))).transpose()?;
             match format {
                 Some(NumberRow(found)) if found > FILE_FORMAT => return Err(StoreError::Format { found, known: FILE_FORMAT }),
-                Some(NumberRow(1)) => find_dead_letters(&transaction)?,
-                // Opening a table that is not there makes it.
-                Some(NumberRow(_)) => make_tables_of_tenants(&transaction)?,
+                Some(NumberRow(found)) => bring_up(&transaction, found)?,
                 None => make_tables(&transaction)?,
             }
             meta.insert(FORMAT, &encode(&NumberRow(FILE_FORMAT))[..])?;
@@ -64,6 +64,7 @@ impl RedbStore {
             write_state(&transaction, no, tenant, rows)?;
             write_names(&transaction, no, rows)?;
             write_facts(&transaction, no, rows)?;
+            add_usage(&transaction, no, rows.usage)?;
         }
         if !commit.components.is_empty() {
             let mut table = transaction.open_table(COMPONENTS)?;
@@ -105,10 +106,25 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(COMPONENTS)?;
     transaction.open_table(DEAD_LETTERS)?;
     transaction.open_table(RESOLVERS)?;
+    transaction.open_table(USAGE)?;
     make_tables_of_tenants(transaction)
 }
 
-/// The tables that format 3 brought.
+/// Makes what a file of an older format does not have.
+fn bring_up(transaction: &WriteTransaction, format: u32) -> Result<(), StoreError> {
+    if format < 2 {
+        find_dead_letters(transaction)?;
+    }
+    if format < 3 {
+        make_tables_of_tenants(transaction)?;
+    }
+    if format < 4 {
+        add_up_usage(transaction)?;
+    }
+    Ok(())
+}
+
+/// The tables that format 3 brought. Opening a table that is not there makes it.
 fn make_tables_of_tenants(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(GRANTS)?;
     transaction.open_table(SECRETS)?;
@@ -120,7 +136,6 @@ fn make_tables_of_tenants(transaction: &WriteTransaction) -> Result<(), StoreErr
 /// What a file of format 1 does not have: the tables of dead letters and of who settles them. A run that was stuck then has one.
 fn find_dead_letters(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(RESOLVERS)?;
-    make_tables_of_tenants(transaction)?;
     let mut table = transaction.open_table(DEAD_LETTERS)?;
     for found in transaction.open_table(RUNS)?.iter()? {
         let (key, row) = found?;
@@ -130,6 +145,37 @@ fn find_dead_letters(transaction: &WriteTransaction) -> Result<(), StoreError> {
             table.insert((tenant_no, run), ())?;
         }
     }
+    Ok(())
+}
+
+/// What a file before format 4 does not have: what each tenant used. Reads all records.
+fn add_up_usage(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(USAGE)?;
+    let records = transaction.open_table(RECORDS)?;
+    for lane in transaction.open_table(LANES)?.iter()? {
+        let (key, row) = lane?;
+        let (tenant_no, lane) = key.value();
+        let LaneStored { no, .. } = decode(row.value(), || format!("lanes {tenant_no} {lane}"))?;
+        let mut sum = Usage::default();
+        for found in records.range((no, 0)..=(no, u64::MAX))? {
+            let (key, row) = found?;
+            let place = || format!("records {no} {}", key.value().1);
+            let (_, body) =
+                record(row.value()).ok_or_else(|| StoreError::Damaged { place: place(), what: "it has no link".into() })?;
+            let read = Body::decode(body).map_err(|error| StoreError::Damaged { place: place(), what: error.to_string() })?;
+            sum += usage_of(&read, body.len());
+        }
+        add_usage(transaction, tenant_no, sum)?;
+    }
+    Ok(())
+}
+
+/// Adds what was used to what a tenant used before.
+fn add_usage(transaction: &WriteTransaction, tenant_no: u32, used: Usage) -> Result<(), StoreError> {
+    let mut table = transaction.open_table(USAGE)?;
+    let before = table.get(tenant_no)?.map(|row| decode::<UsageRow>(row.value(), || format!("usage {tenant_no}"))).transpose()?;
+    let sum = before.map_or(used, |UsageRow(before)| before.plus(used));
+    table.insert(tenant_no, &encode(&UsageRow(sum))[..])?;
     Ok(())
 }
 

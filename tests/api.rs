@@ -211,6 +211,37 @@ fn a_suspended_tenant_starts_nothing_and_an_operator_has_it_go_on() {
 }
 
 #[test]
+fn a_limit_that_is_reached_is_told_by_name_and_what_was_used_is_added_up() {
+    let site = Site::new();
+    let limit = |patch: Value| {
+        let set = site.operator.ask("PUT", "/v1/tenants/acme/limits", &[], patch.to_string().as_bytes());
+        set.expect(200);
+    };
+    limit(json!({ "starts_per_minute": 2, "queued_runs": 1, "events_followers": 1 }));
+    let waits = json!({ "sku": "BOOK-1", "quantity": 1, "waits": false });
+    site.start(&waits, "?wait=30s").expect(201);
+    site.start(&waits, "?wait=30s").expect(201);
+    let refused = site.start(&waits, "");
+    let problem = refused.expect(429);
+    assert_eq!((&problem["code"], &problem["limit"]), (&json!("limit_exceeded"), &json!("starts_per_minute")), "{problem}");
+    let seconds = |answer: &harness::Answered| answer.header("retry-after").and_then(|after| after.parse::<u64>().ok());
+    assert!(seconds(&refused).is_some_and(|seconds| (1..=30).contains(&seconds)), "{refused:?}");
+    let follows = site.admin.follow("/v1/tenants/acme/events", None);
+    let second = site.admin.ask("GET", "/v1/tenants/acme/events", &[("Accept", "text/event-stream")], b"");
+    assert_eq!(second.expect(429)["limit"], "events_followers");
+    drop(follows);
+    limit(json!({ "queued_runs": 0, "starts_per_minute": 9 }));
+    let refused = site.start(&waits, "");
+    assert_eq!((&refused.expect(422)["limit"], seconds(&refused)), (&json!("queued_runs"), None), "there is never room");
+    let usage = site.admin.get("/v1/tenants/acme/usage").expect(200);
+    assert_eq!((&usage["total"]["runs"], &usage["total"]["attempts"]), (&json!(2), &json!(2)), "{usage}");
+    assert!(usage["total"]["fuel"].as_u64().is_some_and(|fuel| fuel > 1000), "{usage}");
+    let starts = usage["limits"].as_array().and_then(|all| all.iter().find(|one| one["limit"] == "starts_per_minute"));
+    assert_eq!(starts.map(|starts| (&starts["allowed"], &starts["used"])), Some((&json!(9), &json!(2))), "{usage}");
+    site.server.stop();
+}
+
+#[test]
 fn what_is_asked_wrongly_is_told_with_its_place_and_changes_nothing() {
     let site = Site::new();
     let runs = "/v1/tenants/acme/runs";

@@ -147,6 +147,7 @@ fn call(component: &Arc<Component>, input: &[u8]) -> Ready {
         },
         effects: Vec::new(),
         limits: LIMITS,
+        log_len_max: u64::MAX,
         access: Access::ReadWrite,
         state: Arc::new(State::default()),
         outbound: World::new(Mood::Prompt),

@@ -84,6 +84,7 @@ fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
         context: context.clone(),
         effects: Vec::new(),
         limits: Limits { fuel: 1_000_000, timeout: Span(10_000), memory: 16 << 20 },
+        log_len_max: u64::MAX,
         access: Access::ReadWrite,
         state: Arc::new(Empty),
         outbound: Arc::new(Empty),

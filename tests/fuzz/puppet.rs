@@ -198,6 +198,7 @@ fn any_call(dice: &mut Dice, orders: &[Order]) -> Call {
         },
         effects: (0..*dice.one(&[0, 1, 30, 300])).map(effect).collect(),
         limits: LIMITS,
+        log_len_max: u64::MAX,
         access: if dice.hits(80) { Access::ReadWrite } else { Access::ReadOnly },
         state: Arc::new(State),
         outbound: Arc::new(State),

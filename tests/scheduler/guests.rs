@@ -3,7 +3,7 @@
 use amends::coordinator::{Guest, Guests};
 use amends::sandbox::{Call, Description, HostError, Refusal, Reply, StateError};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Ending, Spent};
+use amends_domain::event::{Ending, LogLevel, LogLine, Spent};
 use amends_domain::payload::Payload;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -11,6 +11,9 @@ use futures_util::future::{BoxFuture, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
+
+/// Fuel of one that burns.
+pub(crate) const BURNT: u64 = 10_000_000;
 
 /// Where they come from.
 #[derive(Debug, Default)]
@@ -83,16 +86,21 @@ impl Guest for Scripted {
         async move {
             let (_running, number) = self.begin();
             let does: String = serde_json::from_slice(&call.input.0).expect("a text");
-            let mut host_error = None;
+            let (mut host_error, mut output, mut spent) = (None, Payload::null(), Spent::default());
             match does.as_str() {
+                "tells how far it may go" => {
+                    let told = serde_json::json!({ "memory": call.limits.memory, "log": call.log_len_max });
+                    output = Payload::from(&told);
+                }
+                "burns" => spent.fuel = BURNT,
                 "ends" => tokio::task::yield_now().await,
                 "waits for the word" | "hangs" => self.hear_the_word().await,
                 "fails twice" if number > 2 => {}
                 "fails twice" => host_error = Some(HostError::State(StateError("the disk".into()))),
                 other => panic!("nobody knows how to do `{other}`"),
             }
-            let (log, reads, writes) = (Vec::new(), Vec::new(), Vec::new());
-            Reply { ending: Ending::Ok { output: Payload::null() }, spent: Spent::default(), log, reads, writes, host_error }
+            let log = vec![LogLine { level: LogLevel::Info, message: "said".to_owned() }];
+            Reply { ending: Ending::Ok { output }, spent, log, reads: Vec::new(), writes: Vec::new(), host_error }
         }
         .boxed()
     }

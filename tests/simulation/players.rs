@@ -251,15 +251,18 @@ impl Host {
             0 => {
                 let rate = json!({ "rate": self.stage.act(|play| play.dice.below(100)), "of": tenant.as_str() });
                 self.count("state written from outside");
-                self.coordinator.write_state(tenant, vec![(RATE.to_owned(), Some(Payload::from(&rate)))]).await
+                self.coordinator
+                    .write_state(tenant, vec![(RATE.to_owned(), Some(Payload::from(&rate)))])
+                    .await
+                    .map_err(|error| error.to_string())
             }
             1 => {
                 let resolvers = self.stage.act(|play| *play.dice.one(&[Resolvers::One, Resolvers::Two]));
-                self.coordinator.set_resolvers(tenant, resolvers, "op".to_owned()).await
+                self.coordinator.set_resolvers(tenant, resolvers, "op".to_owned()).await.map_err(|error| error.to_string())
             }
             _ => {
                 let saga = self.stage.act(|play| play.books.any_saga(&mut play.dice, tenant));
-                self.coordinator.apply(tenant, &saga.definition).map(|_| ()).map_err(DriveError::from)
+                self.coordinator.apply(tenant, &saga.definition).map(drop).map_err(|error| error.to_string())
             }
         };
         if let Err(error) = done {

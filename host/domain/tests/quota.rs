@@ -327,7 +327,9 @@ fn what_was_used_follows_from_the_facts() {
     };
     let facts = [attempt(Direction::Forward, 10), attempt(Direction::Backward, 20), Event::Adopted];
     let mut sum = Usage::of_tenant(&published).plus(Usage::stored(24));
-    facts.iter().for_each(|fact| sum += Usage::of_run(fact));
+    for fact in &facts {
+        sum += Usage::of_run(fact);
+    }
     let expected =
         Usage { attempts: 1, compensations: 1, fuel: 30, micros: 6, stored_bytes: 1024, log_bytes: 8, ..Usage::default() };
     assert_eq!(sum, expected);

@@ -18,6 +18,7 @@ mod sagas;
 mod state;
 mod stream;
 mod tenants;
+mod usage;
 
 use crate::coordinator::Coordinator;
 use axum::Router;

@@ -1,7 +1,7 @@
 //! Everything that can be asked: the one table that the router is made of.
 
 use super::Api;
-use super::{health, keys, letters, plugins, runs, sagas, state, tenants};
+use super::{health, keys, letters, plugins, runs, sagas, state, tenants, usage};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
@@ -31,6 +31,7 @@ operations! {
     get "/v1/tenants" "listTenants" tenants::list;
     get "/v1/tenants/{tenant}" "showTenant" tenants::show;
     delete "/v1/tenants/{tenant}" "deleteTenant" tenants::delete;
+    get "/v1/tenants/{tenant}/usage" "showUsage" usage::show;
     put "/v1/tenants/{tenant}/limits" "limitTenant" tenants::limit;
     post "/v1/tenants/{tenant}/suspend" "suspendTenant" tenants::suspend;
     post "/v1/tenants/{tenant}/reopen" "reopenTenant" tenants::reopen;

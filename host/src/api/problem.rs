@@ -1,15 +1,21 @@
 //! What is told of a mistake: `application/problem+json` (RFC 9457) with a code that never changes. Its `type` is `about:blank`, which is left out.
 
-use crate::coordinator::AlterError;
+use crate::clock::{Clock, SystemClock};
+use crate::coordinator::{AlterError, KeepError, PublishError, StartError};
 use crate::view::{Kind, verdict};
 use amends_domain::access::Denied;
 use amends_domain::definition::Mistakes;
+use amends_domain::event::LimitName;
+use amends_domain::quota::Over;
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::error::Error;
+
+/// When something is asked for again that has no time of its own: runs and attempts end when they end.
+const LEVEL_WAIT_S: u64 = 1;
 
 /// A mistake, or that something cannot be now.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +30,12 @@ struct Told {
     /// Where something is wrong, all of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Wrong>,
+    /// Which limit is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<LimitName>,
+    /// How many seconds it takes until there is room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
 }
 
 /// What is wrong, and where.
@@ -39,7 +51,7 @@ impl Problem {
         let status = status(kind);
         let title = status.canonical_reason().unwrap_or("error").to_owned();
         let (status, detail, errors) = (status.as_u16(), detail.into(), Vec::new());
-        Self(Box::new(Told { title, status, code, detail, errors }))
+        Self(Box::new(Told { title, status, code, detail, errors, limit: None, retry_after: None }))
     }
 
     /// There is no such thing, or it is not theirs to know.
@@ -54,9 +66,10 @@ impl Problem {
 
     /// Of whatever went wrong below, with its causes in one sentence.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
-        let (mut cause, mut found, mut detail) = (Some(error), None, String::new());
+        let (mut cause, mut found, mut over, mut detail) = (Some(error), None, None, String::new());
         while let Some(error) = cause {
             found = found.or_else(|| verdict(error));
+            over = over.or_else(|| error.downcast_ref::<Over>().or_else(|| over_of(error)));
             let said = error.to_string();
             if !detail.contains(&said) {
                 detail = if detail.is_empty() { said } else { format!("{detail}: {said}") };
@@ -67,6 +80,10 @@ impl Problem {
         let mut problem = Self::new(kind, code, detail);
         if let Some(mistakes) = error.downcast_ref::<Mistakes>() {
             problem.0.errors = wrong(mistakes);
+        }
+        if let Some(over) = over {
+            let wait = over.free_at.map(|at| at.since(SystemClock.now()).0.div_ceil(1000).max(1));
+            (problem.0.limit, problem.0.retry_after) = (Some(over.limit), wait.or((kind == Kind::Limited).then_some(LEVEL_WAIT_S)));
         }
         if matches!(kind, Kind::Failed | Kind::Damaged) {
             tracing::error!(code, error = %problem.0.detail, "a request failed");
@@ -88,6 +105,14 @@ impl Problem {
     }
 }
 
+/// What was taken too much of. Errors that only pass it on are not causes of each other.
+fn over_of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Over> {
+    let start = error.downcast_ref().and_then(|error| if let StartError::Over(over) = error { Some(over) } else { None });
+    let keep = || error.downcast_ref().and_then(|error| if let KeepError::Over(over) = error { Some(over) } else { None });
+    let publish = || error.downcast_ref().and_then(|error| if let PublishError::Over(over) = error { Some(over) } else { None });
+    start.or_else(keep).or_else(publish)
+}
+
 fn wrong(Mistakes(mistakes): &Mistakes) -> Vec<Wrong> {
     mistakes.iter().map(|mistake| Wrong { path: mistake.path.clone(), problem: mistake.problem.clone() }).collect()
 }
@@ -99,6 +124,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Unknown => StatusCode::NOT_FOUND,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::Limited => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Failed | Kind::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -123,9 +149,13 @@ impl From<AlterError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.0.retry_after;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"amends\""));
         }

@@ -111,7 +111,7 @@ fn verdict_of(error: &(dyn Error + 'static)) -> (&'static str, Kind) {
 fn exit(kind: Kind) -> Exit {
     match kind {
         Kind::Usage => Exit::Usage,
-        Kind::Refused | Kind::Unknown | Kind::Conflict | Kind::TooLarge => Exit::Refused,
+        Kind::Refused | Kind::Unknown | Kind::Conflict | Kind::TooLarge | Kind::Limited => Exit::Refused,
         Kind::Unavailable | Kind::Failed => Exit::NotSucceeded,
         Kind::Damaged => Exit::ChainBroken,
     }

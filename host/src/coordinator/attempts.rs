@@ -2,6 +2,7 @@
 //! executor, which knows what an attempt means and not how it is made.
 
 use super::Parts;
+use super::allowance::Place;
 use super::error::DriveError;
 use super::guests::Guest;
 use super::lane::{Lane, StateHandle};
@@ -9,7 +10,7 @@ use super::mailbox::{EffectHandle, Sender};
 use crate::sandbox::{Access, Call, Context, Fence, Reply, Secrets};
 use crate::store::writer::Position;
 use amends_domain::decide::StartAttempt;
-use amends_domain::definition::Kind;
+use amends_domain::definition::{Kind, Limits};
 use amends_domain::event::{AttemptRef, Direction};
 use amends_domain::id::PluginName;
 use amends_domain::run::{Caution, Run};
@@ -39,6 +40,7 @@ pub(super) struct Attempts {
 pub(super) struct Attempted {
     pub(super) start: StartAttempt,
     pub(super) guest: Arc<dyn Guest>,
+    pub(super) place: Place,
     pub(super) reply: Reply,
     pub(super) conflicts: u32,
     pub(super) turn: Turn,
@@ -80,17 +82,24 @@ impl Attempts {
         .await
     }
 
-    /// Lets the guest run. `start` is noted at `noted`.
-    pub(super) fn start(&mut self, run: &Run, start: StartAttempt, guest: Arc<dyn Guest>, noted: Position) {
+    /// Lets the guest run in its place. `start` is noted at `noted`.
+    pub(super) fn start(&mut self, run: &Run, start: StartAttempt, (guest, place): (Arc<dyn Guest>, Place), noted: Position) {
         self.fences.insert(start.attempt, Fence::default());
         let durable = (start.caution == Caution::DurableStarts).then_some(noted);
-        self.run_guest(run, Attempt { start, guest, conflicts: 0, turn: Turn::NotNeeded, durable });
+        self.run_guest(run, Attempt { start, guest, place, conflicts: 0, turn: Turn::NotNeeded, durable });
     }
 
     /// Lets it run once more, in turns with the others that lost a race.
-    pub(super) fn repeat(&mut self, run: &Run, start: StartAttempt, guest: Arc<dyn Guest>, conflicts: u32, turn: Turn) {
+    pub(super) fn repeat(
+        &mut self,
+        run: &Run,
+        start: StartAttempt,
+        (guest, place): (Arc<dyn Guest>, Place),
+        conflicts: u32,
+        turn: Turn,
+    ) {
         let turn = if matches!(turn, Turn::Had(_)) { turn } else { Turn::Wanted };
-        self.run_guest(run, Attempt { start, guest, conflicts, turn, durable: None });
+        self.run_guest(run, Attempt { start, guest, place, conflicts, turn, durable: None });
     }
 
     /// Has it end at once; it comes out of [`Attempts::next`] as any other.
@@ -113,13 +122,13 @@ impl Attempts {
     }
 
     fn run_guest(&mut self, run: &Run, attempt: Attempt) {
-        let mut call = self.call(run, &attempt.start);
+        let mut call = self.call(run, &attempt);
         let plugin = plugin(run, &attempt.start);
         let lane = Arc::clone(&self.lane);
         let parts = Arc::clone(&self.parts);
         let turns = Arc::clone(self.lane.turns());
         let attempted = async move {
-            let Attempt { start, guest, conflicts, turn, durable } = attempt;
+            let Attempt { start, guest, place, conflicts, turn, durable } = attempt;
             parts.writer.room().await?;
             if let Some(noted) = durable {
                 parts.gate.leave(noted).await?;
@@ -132,7 +141,7 @@ impl Attempts {
             call.grants = lane.grants(&plugin)?;
             call.secrets = lane.secrets_of(parts.vault.as_ref(), &plugin)?;
             let reply = Arc::clone(&guest).invoke(call).await;
-            Ok(Attempted { start, guest, reply, conflicts, turn })
+            Ok(Attempted { start, guest, place, reply, conflicts, turn })
         };
         if self.own.is_none() {
             self.own = Some(Box::pin(attempted));
@@ -141,14 +150,11 @@ impl Attempts {
         }
     }
 
-    fn call(&self, run: &Run, start: &StartAttempt) -> Call {
+    fn call(&self, run: &Run, Attempt { start, place, .. }: &Attempt) -> Call {
         let AttemptRef { step, direction, number } = start.attempt;
         let definition = run.definition().step(step);
         let uses = definition.uses().expect("a step that waits has no attempt");
-        let policy = match direction {
-            Direction::Forward => uses.forward,
-            Direction::Backward => uses.backward.expect("a step without a compensation has no attempt backward"),
-        };
+        let limits = Limits { memory: place.memory(), ..limits(run, start.attempt) };
         Call {
             direction,
             input: start.input.clone(),
@@ -161,10 +167,11 @@ impl Attempts {
                 handler: uses.handler.handler.clone(),
                 attempt: number,
                 idempotency_key: run.idempotency_key(step, direction).into(),
-                deadline: self.parts.clock.now().plus(policy.limits.timeout),
+                deadline: self.parts.clock.now().plus(limits.timeout),
             },
             effects: run.step(step).effects.clone(),
-            limits: policy.limits,
+            limits,
+            log_len_max: self.lane.allowance().log_left(),
             access: if uses.kind == Kind::ReadOnly { Access::ReadOnly } else { Access::ReadWrite },
             state: Arc::new(StateHandle(Arc::clone(&self.lane))),
             outbound: Arc::new(EffectHandle { attempt: start.attempt, driver: self.driver.clone(), gate: self.parts.gate.clone() }),
@@ -183,6 +190,16 @@ fn attempted(joined: Result<Result<Attempted, DriveError>, JoinError>) -> Result
     })
 }
 
+/// How far an attempt may go.
+pub(super) fn limits(run: &Run, attempt: AttemptRef) -> Limits {
+    let uses = run.definition().step(attempt.step).uses().expect("a step that waits has no attempt");
+    let policy = match attempt.direction {
+        Direction::Forward => uses.forward,
+        Direction::Backward => uses.backward.expect("a step without a compensation has no attempt backward"),
+    };
+    policy.limits
+}
+
 /// Whose component it is.
 fn plugin(run: &Run, start: &StartAttempt) -> PluginName {
     let uses = run.definition().step(start.attempt.step).uses();
@@ -193,6 +210,7 @@ fn plugin(run: &Run, start: &StartAttempt) -> PluginName {
 struct Attempt {
     start: StartAttempt,
     guest: Arc<dyn Guest>,
+    place: Place,
     conflicts: u32,
     turn: Turn,
     /// What must be durable before the guest runs.

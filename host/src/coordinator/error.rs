@@ -7,6 +7,7 @@ use crate::vault::VaultError;
 use amends_domain::digest::Digest;
 use amends_domain::id::{PluginName, RunId, SagaName, TenantId};
 use amends_domain::payload::PAYLOAD_LEN_MAX;
+use amends_domain::quota::Over;
 use amends_domain::run::Misfit;
 use amends_domain::time::Timestamp;
 
@@ -104,6 +105,9 @@ pub enum StartError {
     /// The tenant is gone.
     #[error("the tenant was deleted")]
     TenantDeleted,
+    /// The tenant has taken as much as it may.
+    #[error(transparent)]
+    Over(#[from] Over),
     /// This host is ending.
     #[error("this host is ending and starts nothing: try again when it is back")]
     Draining,
@@ -135,9 +139,27 @@ impl StartError {
             Self::BeginTooLate(_) => "begin_too_late",
             Self::TenantSuspended => "tenant_suspended",
             Self::TenantDeleted => "tenant_deleted",
+            Self::Over(_) => Over::CODE,
             Self::Draining => "draining",
             Self::Host(_) => "host",
         }
+    }
+}
+
+/// Why something is not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// The tenant has taken as much as it may.
+    #[error(transparent)]
+    Over(#[from] Over),
+    /// The host cannot.
+    #[error(transparent)]
+    Host(#[from] DriveError),
+}
+
+impl From<StoreError> for KeepError {
+    fn from(error: StoreError) -> Self {
+        Self::Host(error.into())
     }
 }
 

@@ -2,19 +2,22 @@
 //! but for the end, and before it rests.
 
 use super::Parts;
-use super::attempts::{Attempted, Attempts};
+use super::allowance::Needs;
+use super::attempts::{Attempted, Attempts, limits};
 use super::drain::Going;
 use super::driven::{Left, Rest};
 use super::error::DriveError;
 use super::guests::Guest;
 use super::lane::{Lane, Settled};
 use super::mailbox::{DemandRefused, Demanded, Intended, Message, Receiver, Sender};
+use super::places::Places;
 use crate::sandbox::Intent;
 use crate::store::writer::Position;
 use amends_domain::decide::{Admission, Command, StartAttempt, admit, decide};
 use amends_domain::digest::Digest;
 use amends_domain::event::{AttemptEnded, AttemptRef, Author, Demand, Ending, Entry, Event, Failure, Fault, Halt, Spent};
 use amends_domain::id::TenantId;
+use amends_domain::quota::Usage;
 use amends_domain::run::{Phase, Run, TrackState};
 use amends_domain::time::{Span, Timestamp};
 use futures_util::future::BoxFuture;
@@ -43,6 +46,8 @@ pub(super) struct Executor {
     last: Position,
     mailbox: Receiver,
     attempts: Attempts,
+    /// Where they are made.
+    places: Places,
     /// Whether runs go on in this host.
     going: watch::Receiver<Going>,
     /// How whoever goes on with the run finds it.
@@ -65,9 +70,10 @@ impl Executor {
     pub(super) fn new(place: Place, run: Run, last: Position, sender: Sender, mailbox: Receiver) -> Self {
         let Place { parts, lane, rest_after } = place;
         let attempts = Attempts::new(Arc::clone(&parts), Arc::clone(&lane), sender);
+        let places = Places::new(Arc::clone(lane.allowance()));
         let (going, left) = (parts.going.subscribe(), Left::Resting);
         let (guests, loading) = (HashMap::new(), Loading::default());
-        Self { parts, lane, rest_after, run, last, mailbox, attempts, going, left, guests, loading }
+        Self { parts, lane, rest_after, run, last, mailbox, attempts, places, going, left, guests, loading }
     }
 
     /// Whose run it is.
@@ -110,6 +116,7 @@ impl Executor {
             if self.is_stopped(going) {
                 return self.stop().await;
             }
+            self.places.keep(|attempt| going == Going::On && orders.iter().any(|order| is_start_of(order, attempt)));
             let mut wake = None;
             for order in orders {
                 match order {
@@ -162,7 +169,7 @@ impl Executor {
     }
 
     fn may_rest(&self, wake: Option<Timestamp>) -> bool {
-        let idle = self.attempts.is_empty() && self.loading.loads.is_empty();
+        let idle = self.attempts.is_empty() && self.places.is_empty() && self.loading.loads.is_empty();
         let now = self.parts.clock.now();
         idle && self.mailbox.is_empty() && wake.is_none_or(|wake| wake.since(now) > self.rest_after)
     }
@@ -179,6 +186,7 @@ impl Executor {
                 self.guests.insert(digest, loaded?);
                 Ok(())
             }
+            () = self.places.next() => Ok(()),
             Some(message) = self.mailbox.recv() => self.hear(message),
             // What follows from it is looked at where orders are carried out.
             _ = self.going.changed() => Ok(()),
@@ -202,8 +210,10 @@ impl Executor {
             return Ok(());
         };
         self.guests.insert(digest, Arc::clone(&guest));
+        let needs = Needs { direction: start.attempt.direction, memory: limits(&self.run, start.attempt).memory };
+        let Some(place) = self.places.take(start.attempt, needs) else { return Ok(()) };
         self.record(start.event())?;
-        self.attempts.start(&self.run, start, guest, self.last);
+        self.attempts.start(&self.run, start, (guest, place), self.last);
         Ok(())
     }
 
@@ -218,7 +228,7 @@ impl Executor {
 
     /// Notes how an attempt ended, or repeats it if another run changed what it read.
     fn settle(&mut self, attempted: Attempted) -> Result<(), DriveError> {
-        let Attempted { start, guest, mut reply, conflicts, turn } = attempted;
+        let Attempted { start, guest, place, mut reply, conflicts, turn } = attempted;
         if let Some(error) = reply.host_error {
             return Err(error.into());
         }
@@ -227,6 +237,7 @@ impl Executor {
             Ending::Ok { .. } | Ending::Failed { .. } | Ending::Halted { halt: Halt::Trap, .. } => std::mem::take(&mut reply.reads),
             Ending::Halted { .. } => Vec::new(),
         };
+        self.lane.allowance().spend(Usage { fuel: reply.spent.fuel, log_bytes: Usage::log_of(&reply.log), ..Usage::default() });
         let writes = std::mem::take(&mut reply.writes);
         let (run, at) = (&mut self.run, self.parts.clock.now());
         reply.spent.conflicts = conflicts;
@@ -246,7 +257,7 @@ impl Executor {
                     self.attempts.ended(start.attempt);
                     self.record(ended)?;
                 }
-                None => self.attempts.repeat(&self.run, start, guest, conflicts + 1, turn),
+                None => self.attempts.repeat(&self.run, start, (guest, place), conflicts + 1, turn),
             },
         }
         Ok(())
@@ -324,6 +335,11 @@ impl Executor {
         };
         track.state == TrackState::Running && track.attempts == attempt.number
     }
+}
+
+/// Whether an order is to start this attempt.
+fn is_start_of(order: &Command, attempt: AttemptRef) -> bool {
+    matches!(order, Command::Start(start) if start.attempt == attempt)
 }
 
 fn unpinned(run: &Run, attempt: AttemptRef) -> DriveError {

@@ -1,9 +1,8 @@
 //! What a tenant works with: components behind the names of plugins, and sagas.
 
 use super::Coordinator;
-use super::error::{DriveError, InstallError};
+use super::error::{DriveError, InstallError, KeepError};
 use super::registry::{self, Installed};
-use crate::store::StoreError;
 use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
 use amends_domain::id::{PluginName, TenantId};
@@ -42,8 +41,8 @@ impl Coordinator {
     /// Makes a definition the newest version of its saga and gives the version. Applying the newest one again changes nothing.
     ///
     /// # Errors
-    /// What the store says.
-    pub fn apply(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, StoreError> {
+    /// [`KeepError`]; nothing was noted.
+    pub fn apply(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, KeepError> {
         self.parts.registry.keep(definition);
         self.parts.lanes.of(tenant).apply(definition, self.parts.clock.now())
     }
@@ -51,10 +50,10 @@ impl Coordinator {
     /// The same, and waits until that is durable. Dropping the future leaves it applied or not.
     ///
     /// # Errors
-    /// [`DriveError`] if it is not known whether it is.
-    pub async fn apply_durably(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, DriveError> {
+    /// [`KeepError`]; nothing was noted, unless it says that this is not known.
+    pub async fn apply_durably(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, KeepError> {
         let version = self.apply(tenant, definition)?;
-        self.parts.gate.settle().await?;
+        self.parts.gate.settle().await.map_err(DriveError::from)?;
         Ok(version)
     }
 }

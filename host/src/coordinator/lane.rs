@@ -1,14 +1,15 @@
 //! One lane of a tenant: the order in which its facts are queued. Runs are ahead of the disk, so what one of them wrote must be seen by
 //! the next before it is stored; both, and the places in the queue, are guarded by one lock that is held for microseconds.
 
-use super::error::{DriveError, StartError};
+use super::allowance::Allowance;
+use super::error::{DriveError, KeepError, StartError};
 use super::publish::{Meaning, meaning_behind};
 use super::secrets::{SecretGrants, granted};
 use super::state::State;
 use super::tenants::{Book, Judged, Known};
 use crate::sandbox::{Secrets, StateAccess, StateError, StateValue};
 use crate::store::writer::{Append, Position, What, Writer};
-use crate::store::{SagaRow, Store, StoreError};
+use crate::store::{PAGE_LEN_MAX, SagaRow, Store, StoreError};
 use crate::vault::Vault;
 use amends_domain::access::Standing;
 use amends_domain::definition::Definition;
@@ -40,6 +41,7 @@ pub(super) struct Lane {
     known: Mutex<Known>,
     /// Whoever lost a race for the state takes turns, first come, first served: so that each gets through.
     turns: Arc<Turns<()>>,
+    allowance: Arc<Allowance>,
 }
 
 /// What is newer than the store, or the same.
@@ -111,7 +113,8 @@ pub(super) enum Settled<T> {
 }
 
 impl Lane {
-    pub(super) fn new(tenant: TenantId, store: Arc<dyn Store>, writer: Arc<Writer>, version: u64, known: Tenant) -> Self {
+    pub(super) fn new(allowance: Allowance, store: Arc<dyn Store>, writer: Arc<Writer>, version: u64, known: Tenant) -> Self {
+        let tenant = allowance.tenant().clone();
         let state = State::new(tenant.clone(), Arc::clone(&store), version);
         let newest = Newest {
             state,
@@ -122,11 +125,24 @@ impl Lane {
             grants: HashMap::new(),
             secrets: None,
         };
-        Self { tenant, store, writer, newest: Mutex::new(newest), known: Mutex::new(Known::new(known)), turns: Arc::default() }
+        Self {
+            tenant,
+            store,
+            writer,
+            newest: Mutex::new(newest),
+            known: Mutex::new(Known::new(known)),
+            turns: Arc::default(),
+            allowance: Arc::new(allowance),
+        }
     }
 
     pub(super) fn tenant(&self) -> &TenantId {
         &self.tenant
+    }
+
+    /// What the tenant may take.
+    pub(super) fn allowance(&self) -> &Arc<Allowance> {
+        &self.allowance
     }
 
     pub(super) fn turns(&self) -> &Arc<Turns<()>> {
@@ -172,13 +188,17 @@ impl Lane {
         let started = run.started();
         let mut newest = self.newest();
         self.is_open()?;
-        let Some(key) = &started.key else { return Ok(NewRun::At(self.append_run(run, first_facts(run)))) };
+        let Some(key) = &started.key else {
+            self.allowance.start()??;
+            return Ok(NewRun::At(self.append_run(run, first_facts(run))));
+        };
         let input = Digest::of(&started.input.0);
         if let Some(before) = self.start_of_key(&newest, key)? {
             let same = (&before.saga, before.input) == (&started.saga, input) && asked.is_none_or(|asked| asked == before.version);
             let wanted = if same { Wanted::Same } else { Wanted::Other };
             return Ok(NewRun::Before(StartedBefore { run: before.run, start: before.position, wanted }));
         }
+        self.allowance.start()??;
         let position = self.append_run(run, first_facts(run));
         newest
             .starts
@@ -212,12 +232,16 @@ impl Lane {
     }
 
     /// Makes `definition` the newest version of its saga, unless it is already.
-    pub(super) fn apply(&self, definition: &Definition, at: Timestamp) -> Result<u32, StoreError> {
+    pub(super) fn apply(&self, definition: &Definition, at: Timestamp) -> Result<u32, KeepError> {
         let mut newest = self.newest();
         let before = self.saga_of(&newest, &definition.saga)?;
         if let Some(row) = before.as_ref().filter(|row| row.definition == definition.digest) {
             return Ok(row.version);
         }
+        if before.is_none() {
+            self.allowance.saga(self.count_sagas(&newest)?)?;
+        }
+        self.allowance.write(definition.document.len() as u64)??;
         let row = SagaRow { version: before.map_or(0, |row| row.version) + 1, definition: definition.digest };
         let version = row.version;
         let event = TenantEvent::SagaApplied {
@@ -229,6 +253,20 @@ impl Lane {
         self.append_tenant(event, at, Vec::new());
         newest.sagas.insert(definition.saga.clone(), row);
         Ok(version)
+    }
+
+    /// How many sagas there are; counted as far as it matters.
+    fn count_sagas(&self, newest: &Newest) -> Result<u64, StoreError> {
+        let max = self.allowance.sagas_max();
+        let (mut there, mut last) = (0, None);
+        loop {
+            let page = self.store.sagas(&self.tenant, last.as_ref(), PAGE_LEN_MAX)?;
+            there += page.iter().filter(|(saga, _)| !newest.sagas.contains_key(saga)).count() as u64;
+            if page.is_empty() || there >= max {
+                return Ok(there + newest.sagas.len() as u64);
+            }
+            last = page.into_iter().last().map(|(saga, _)| saga);
+        }
     }
 
     /// The component that a plugin's name means now.
@@ -285,6 +323,7 @@ impl Lane {
         let position = self.append(What::Tenant { entries, components: component.into_iter().collect() });
         let after = Arc::new(after);
         book.note(self, &before, &after);
+        self.allowance.tenant_is(&after);
         self.known().change(after, position, self.writer.durable_mark());
         Ok(Judged { said, position })
     }
@@ -403,12 +442,14 @@ impl Lane {
     }
 
     /// Queues writes that no run made.
-    pub(super) fn write_state(&self, values: Vec<(String, Option<Payload>)>, at: Timestamp) -> Position {
+    pub(super) fn write_state(&self, values: Vec<(String, Option<Payload>)>, at: Timestamp) -> Result<Position, KeepError> {
+        let len = values.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Payload::len)).sum::<usize>();
         let mut newest = self.newest();
+        self.allowance.write(len as u64)??;
         let writes = newest.state.write(values);
         let position = self.append_tenant(TenantEvent::StateWritten { writes: writes.clone() }, at, Vec::new());
         newest.state.queued(&writes, position, self.writer.durable_mark());
-        position
+        Ok(position)
     }
 
     /// A value of the state as of now, durable or not.
@@ -421,6 +462,9 @@ impl Lane {
     }
 
     fn append(&self, what: What) -> Position {
+        if let What::Run { run, head, .. } = &what {
+            self.allowance.run_is(*run, head);
+        }
         self.writer.append(Append { tenant: self.tenant.clone(), lane: LaneId(0), what })
     }
 

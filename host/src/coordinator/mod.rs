@@ -1,5 +1,6 @@
 //! Drives runs: the only place where store, sandbox and clock meet. A run enters as a journal, new or found after a crash: the same way.
 
+mod allowance;
 mod attempts;
 mod correct;
 mod demand;
@@ -14,6 +15,7 @@ mod install;
 mod lane;
 mod lanes;
 mod mailbox;
+mod places;
 mod publish;
 mod registry;
 mod schedule;
@@ -22,11 +24,13 @@ mod secrets;
 mod slices;
 mod state;
 mod tenants;
+mod usage;
 
+pub use allowance::Follower;
 pub use correct::{CorrectError, Correction};
 pub use demand::{Answered, DemandError, DemandOf, Then};
 pub use driven::{Driven, Rest};
-pub use error::{DriveError, InstallError, StartError};
+pub use error::{DriveError, InstallError, KeepError, StartError};
 pub use grants::GrantRefused;
 pub use guests::{Guest, Guests};
 pub use publish::PublishError;
@@ -160,7 +164,7 @@ impl Coordinator {
         guests: Handle,
     ) -> Result<Self, StoreError> {
         let writer = Arc::new(writer);
-        let lanes = Lanes::load(Arc::clone(&store), Arc::clone(&writer))?;
+        let lanes = Lanes::load(Arc::clone(&store), Arc::clone(&writer), Arc::clone(&clock))?;
         let book = Book::of(&lanes);
         let registry = Registry::new(Arc::clone(&store), Arc::clone(&components));
         let gate = Gate::new(Arc::clone(&writer));
@@ -215,10 +219,10 @@ impl Coordinator {
     /// Writes values into the tenant's state from outside any run; none removes the key.
     ///
     /// # Errors
-    /// [`DriveError`] if it is not known whether they are durable.
-    pub async fn write_state(&self, tenant: &TenantId, values: Vec<(String, Option<Payload>)>) -> Result<(), DriveError> {
-        let position = self.parts.lanes.of(tenant).write_state(values, self.parts.clock.now());
-        Ok(self.parts.gate.leave(position).await?)
+    /// [`KeepError`]; nothing was written, unless it says that this is not known.
+    pub async fn write_state(&self, tenant: &TenantId, values: Vec<(String, Option<Payload>)>) -> Result<(), KeepError> {
+        let position = self.parts.lanes.of(tenant).write_state(values, self.parts.clock.now())?;
+        Ok(self.parts.gate.leave(position).await.map_err(DriveError::from)?)
     }
 
     /// Starts a run of the newest version of a saga and drives it. A new run is not durable yet when this returns; one that there was

@@ -9,6 +9,7 @@ use amends_domain::decide::Unfit;
 use amends_domain::digest::Digest;
 use amends_domain::event::{TenantEntry, TenantEvent};
 use amends_domain::id::{PluginName, PluginVersion, RunId, TenantId};
+use amends_domain::quota::Over;
 use amends_domain::tenant::{Published, Tenant};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ pub enum PublishError {
     /// It does not fit how the tenant stands.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// The tenant has taken as much as it may.
+    #[error(transparent)]
+    Over(#[from] Over),
     /// The component is refused.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -38,6 +42,7 @@ impl PublishError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unfit(unfit) => unfit.code,
+            Self::Over(_) => Over::CODE,
             Self::Install(error) => error.code(),
             Self::Host(_) => "host",
         }
@@ -94,6 +99,7 @@ impl Coordinator {
         let event = TenantEvent::PluginPublished { plugin: plugin.clone(), version, component: digest, size, by };
         // What is refused anyway must not cost a compilation.
         self.would_admit(tenant, &event).await?;
+        self.parts.lanes.of(tenant).allowance().upload(size)??;
         self.check_component(tenant, plugin, component.clone()).await?;
         let TenantEvent::PluginPublished { version, .. } = &event else { unreachable!("it was made above") };
         let version = version.clone();

@@ -23,6 +23,8 @@ pub struct Call {
     pub effects: Vec<Effect>,
     /// How far the guest may go. `timeout` counts from the moment the guest starts, not while it waits for its turn.
     pub limits: Limits,
+    /// Most bytes that it may log, if that is less than any attempt may: what its tenant has left.
+    pub log_len_max: u64,
     /// What the step may change.
     pub access: Access,
     /// The tenant's state.

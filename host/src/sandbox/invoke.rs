@@ -38,7 +38,8 @@ type Answered = wasmtime::Result<Result<Vec<u8>, Failure>>;
 ///
 /// Dropping the future drops the instance; nothing of the attempt runs on.
 pub(super) async fn run(engine: &Engine, client: &Arc<Client>, component: &Component, call: Call) -> Reply {
-    let Call { direction, input, output, context, effects, limits, access, state, outbound, grants, secrets, fence } = call;
+    let Call { direction, input, output, context, effects, limits, log_len_max, access, state, outbound, grants, secrets, fence } =
+        call;
     let mut attempt = Attempt {
         context,
         direction,
@@ -46,7 +47,7 @@ pub(super) async fn run(engine: &Engine, client: &Arc<Client>, component: &Compo
         outbound: Outbound::new(outbound, access, secrets.clone()),
         secrets,
         memory: MemoryLimiter::new(limits.memory),
-        log: LogBuffer::default(),
+        log: LogBuffer::within(log_len_max),
         state: StateBuffer::new(state, access),
         wasi: None,
         retry_after: None,

@@ -86,7 +86,7 @@ fn nobody() -> Attempt {
         effects: Vec::new(),
         secrets: Secrets::default(),
         memory: MemoryLimiter::new(LIMITS.memory),
-        log: LogBuffer::default(),
+        log: LogBuffer::within(u64::MAX),
         state: StateBuffer::new(Arc::new(Nobody), Access::ReadOnly),
         outbound: Outbound::new(Arc::new(Nobody), Access::ReadOnly, Secrets::default()),
         wasi: None,

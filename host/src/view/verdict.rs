@@ -2,13 +2,15 @@
 //! the kind, HTTP a status. The one place where a code belongs to an error.
 
 use crate::coordinator::{
-    AlterError, CorrectError, DemandError, DriveError, GrantRefused, InstallError, PublishError, SecretRefused, StartError,
+    AlterError, CorrectError, DemandError, DriveError, GrantRefused, InstallError, KeepError, PublishError, SecretRefused,
+    StartError,
 };
 use crate::sandbox::{HostError, Refusal, SandboxError};
 use crate::store::StoreError;
 use crate::store::writer::WriterError;
 use crate::vault::VaultError;
 use amends_domain::definition::Mistakes;
+use amends_domain::quota::Over;
 use std::error::Error;
 
 /// Whose the mistake is, and what helps.
@@ -24,6 +26,8 @@ pub(crate) enum Kind {
     Conflict,
     /// It is too long.
     TooLarge,
+    /// There was too much of it; later there may be room.
+    Limited,
     /// Not now; later it may.
     Unavailable,
     /// The host cannot.
@@ -42,6 +46,8 @@ pub(crate) fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Ki
         .or_else(|| error.downcast_ref().map(of_publish))
         .or_else(|| error.downcast_ref().map(of_alter))
         .or_else(|| error.downcast_ref().map(of_start))
+        .or_else(|| error.downcast_ref().map(of_keep))
+        .or_else(|| error.downcast_ref().map(of_over))
         .or_else(|| error.downcast_ref().map(of_demand))
         .or_else(|| error.downcast_ref().map(of_correct))
         .or_else(|| error.downcast_ref().map(of_grant))
@@ -68,6 +74,7 @@ fn of_install(error: &InstallError) -> (&'static str, Kind) {
 fn of_publish(error: &PublishError) -> (&'static str, Kind) {
     match error {
         PublishError::Unfit(unfit) => (unfit.code, Kind::Conflict),
+        PublishError::Over(over) => of_over(over),
         PublishError::Install(error) => of_install(error),
         PublishError::Host(error) => of_drive(error),
     }
@@ -111,6 +118,7 @@ fn of_vault(error: &VaultError) -> (&'static str, Kind) {
 fn of_start(error: &StartError) -> (&'static str, Kind) {
     match error {
         StartError::Host(error) => of_drive(error),
+        StartError::Over(over) => of_over(over),
         StartError::UnknownSaga(_) | StartError::UnknownVersion { .. } => (error.code(), Kind::Unknown),
         StartError::Draining => (error.code(), Kind::Unavailable),
         StartError::InputTooLong(_) => (error.code(), Kind::TooLarge),
@@ -119,6 +127,18 @@ fn of_start(error: &StartError) -> (&'static str, Kind) {
             (error.code(), Kind::Refused)
         }
     }
+}
+
+fn of_keep(error: &KeepError) -> (&'static str, Kind) {
+    match error {
+        KeepError::Over(over) => of_over(over),
+        KeepError::Host(error) => of_drive(error),
+    }
+}
+
+/// What is more than the limit ever allows does not fit later either.
+fn of_over(over: &Over) -> (&'static str, Kind) {
+    (Over::CODE, if over.wanted > over.allowed { Kind::Refused } else { Kind::Limited })
 }
 
 fn of_demand(error: &DemandError) -> (&'static str, Kind) {

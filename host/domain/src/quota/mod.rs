@@ -216,6 +216,16 @@ impl Account {
         &self.limits
     }
 
+    /// How much of it is left; nothing where more is used than allowed.
+    pub fn left(&mut self, limit: LimitName, now: Timestamp) -> u64 {
+        let used = match self.gauge(limit, now) {
+            Gauge::Share => 0,
+            Gauge::Level(level) => level.used(),
+            Gauge::Rate(rate) => rate.used(),
+        };
+        self.limits.get(limit).saturating_sub(used)
+    }
+
     /// How each limit stands; shares are left out.
     pub fn filled(&mut self, now: Timestamp) -> Vec<Filled> {
         let filled = |limit: &LimitName| {
@@ -237,6 +247,11 @@ impl Account {
         }
         gauge
     }
+}
+
+impl Over {
+    /// The stable code for it.
+    pub const CODE: &str = "limit_exceeded";
 }
 
 impl std::error::Error for Over {}

@@ -1,7 +1,7 @@
 //! What a tenant used, added up: what it is billed by. It follows from the facts alone, so it is as exact and as lasting as they are, and
 //! anybody who has the chain can add it up again. Apart from the limits, which forget; these sums only grow.
 
-use crate::event::{AttemptEnded, Direction, Event, TenantEvent};
+use crate::event::{AttemptEnded, Direction, Event, LogLine, TenantEvent};
 use serde::{Deserialize, Serialize};
 
 /// Sums since the tenant was created, or of a part of that. They stop at the largest number there is and do not begin again.
@@ -81,14 +81,18 @@ impl Usage {
         Self { stored_bytes: bytes, ..Self::default() }
     }
 
+    /// Bytes of these lines.
+    pub fn log_of(log: &[LogLine]) -> u64 {
+        log.iter().map(|line| line.message.len() as u64).sum()
+    }
+
     fn of_attempt(ended: &AttemptEnded) -> Self {
         let (attempts, compensations) = match ended.attempt.direction {
             Direction::Forward => (1, 0),
             Direction::Backward => (0, 1),
         };
-        let log_bytes = ended.log.iter().map(|line| line.message.len() as u64).sum();
         let (fuel, micros) = (ended.spent.fuel, ended.spent.micros);
-        Self { attempts, compensations, fuel, micros, log_bytes, ..Self::default() }
+        Self { attempts, compensations, fuel, micros, log_bytes: Self::log_of(&ended.log), ..Self::default() }
     }
 
     /// This and `more`.

@@ -53,8 +53,8 @@ impl LimitName {
             Self::ConcurrentAttempts => count(16, 1, 10_000),
             // Runs that wait for days are open as well. A run of ten steps is about 10 kB of memory when it is driven, none while it rests.
             Self::QueuedRuns => count(10_000, 0, 10_000_000),
-            // Ten a second, all of a minute's at once if need be.
-            Self::StartsPerMinute => count(600, 0, 10_000_000),
+            // Ten thousand a second: what runs take is bounded by the other limits, and this one by what a host can note.
+            Self::StartsPerMinute => count(600_000, 0, 10_000_000),
             // One core's work: about 10⁹ units a second.
             Self::FuelPerMinute => count(60_000_000_000, 1_000_000, 1_000_000_000_000_000),
             Self::LiveMemory => bytes(GIB, MIB, 64 * TIB),
@@ -112,6 +112,13 @@ impl Default for TenantLimits {
 }
 
 impl TenantLimits {
+    /// Without limits, and with the usual share: of a host that has one user.
+    pub fn none() -> Self {
+        let mut limits = Self([u64::MAX; LimitName::ALL.len()]);
+        limits.0[LimitName::Weight as usize] = LimitName::Weight.default_value();
+        limits
+    }
+
     /// How much of it there may be.
     pub fn get(&self, name: LimitName) -> u64 {
         self.0[name as usize]

@@ -55,7 +55,7 @@ fn events(api: &Api, tenant: &TenantId, of: Of, wanted: &Wanted, headers: &Heade
     if accepts.contains("text/event-stream") {
         let last = headers.get(LAST).map(|last| last.to_str().unwrap_or_default().parse()).transpose();
         let last = last.map_err(|error| Problem::new(Kind::Usage, "event_id_malformed", format!("`Last-Event-ID`: {error}")))?;
-        return stream(api, Reader::new(api, tenant, of, last.or(wanted.after()?))?);
+        return stream(api, tenant, Reader::new(api, tenant, of, last.or(wanted.after()?))?);
     }
     let (limit, after) = (wanted.limit()?, wanted.after::<Position>()?);
     let mut reader = Reader::new(api, tenant, of, after)?;
@@ -69,15 +69,16 @@ fn events(api: &Api, tenant: &TenantId, of: Of, wanted: &Wanted, headers: &Heade
     Ok(Json(Page::of(found, limit, |event| event.position.to_string())).into_response())
 }
 
-fn stream(api: &Api, reader: Reader) -> Result<Response, Problem> {
+fn stream(api: &Api, tenant: &TenantId, reader: Reader) -> Result<Response, Problem> {
+    let follower = api.coordinator().follow(tenant).map_err(|error| Problem::of(&error))?;
     let place = Arc::clone(&api.0.followers).try_acquire_owned();
     let place: OwnedSemaphorePermit = place.map_err(|_| {
         let detail = "as many clients follow something as this host serves: try again later";
         Problem::new(Kind::Unavailable, "too_many_followers", detail)
     })?;
     // A client that cannot be told any more reads this end, and goes on from the last event that it has.
-    let events = unfold((reader, place), async |(mut reader, place)| match reader.wait().await {
-        Ok(event) => Some((Ok::<_, Infallible>(line(&event)), (reader, place))),
+    let events = unfold((reader, place, follower), async |(mut reader, place, follower)| match reader.wait().await {
+        Ok(event) => Some((Ok::<_, Infallible>(line(&event)), (reader, place, follower))),
         Err(error) => {
             tracing::error!(%error, "a stream of events ends");
             None

@@ -23,13 +23,14 @@ pub(in crate::sandbox) enum Output {
 }
 
 /// Lines so far. Clones share them: what a guest prints comes another way than what it logs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(in crate::sandbox) struct LogBuffer(Arc<Mutex<Lines>>);
 
 #[derive(Debug, Default)]
 struct Lines {
     kept: Vec<LogLine>,
     len: usize,
+    len_max: usize,
     dropped: u64,
     /// What was printed behind the last end of a line.
     printed: Vec<u8>,
@@ -37,6 +38,12 @@ struct Lines {
 }
 
 impl LogBuffer {
+    /// With room for as much as any attempt may log, or for less.
+    pub(in crate::sandbox) fn within(len_max: u64) -> Self {
+        let len_max = usize::try_from(len_max).unwrap_or(usize::MAX).min(LOG_LEN_MAX);
+        Self(Arc::new(Mutex::new(Lines { len_max, ..Lines::default() })))
+    }
+
     /// Adds a line, or counts it.
     pub(in crate::sandbox) fn write(&self, level: Level, message: &str) {
         self.lines().add(kept(level), message);
@@ -67,7 +74,11 @@ impl LogBuffer {
         }
         if lines.dropped > 0 {
             let dropped = lines.dropped;
-            let message = format!("{dropped} lines dropped: an attempt may log {LINES_MAX} lines and {LOG_LEN_MAX} bytes");
+            let message = if lines.len_max < LOG_LEN_MAX {
+                format!("{dropped} lines dropped: the tenant's log_bytes_per_day are used up")
+            } else {
+                format!("{dropped} lines dropped: an attempt may log {LINES_MAX} lines and {LOG_LEN_MAX} bytes")
+            };
             lines.kept.push(LogLine { level: LogLevel::Warn, message });
         }
         let mut lines = std::mem::take(&mut lines.kept);
@@ -90,7 +101,7 @@ impl Lines {
             return;
         }
         let message = text::tidy(message, LINE_LEN_MAX);
-        if self.len + message.len() > LOG_LEN_MAX {
+        if self.len + message.len() > self.len_max {
             self.dropped += 1;
             return;
         }
@@ -141,7 +152,7 @@ mod tests {
     use super::*;
 
     fn logged(lines: usize, len: usize) -> Vec<LogLine> {
-        let log = LogBuffer::default();
+        let log = LogBuffer::within(u64::MAX);
         (0..lines).for_each(|_| log.write(Level::Info, &"x".repeat(len)));
         log.finish(&Secrets::default())
     }
@@ -166,7 +177,7 @@ mod tests {
     #[test]
     fn what_is_printed_becomes_lines_however_it_is_cut() {
         let printed = |parts: &[(Output, &str)]| {
-            let log = LogBuffer::default();
+            let log = LogBuffer::within(u64::MAX);
             for (output, text) in parts {
                 log.print(*output, text.as_bytes());
             }

@@ -1,12 +1,13 @@
 //! What one tenant may take of the host: its account, kept as things happen. Starts and uploads are refused when there is no room for them;
 //! attempts forward wait, first come, first served; what takes something back is counted and never kept waiting.
 
+use super::slices::{Claimant, Share};
 use crate::clock::Clock;
 use crate::store::{PAGE_LEN_MAX, Store, StoreError};
 use amends_domain::access::Standing;
 use amends_domain::event::{Direction, LimitName};
 use amends_domain::id::{RunId, TenantId};
-use amends_domain::quota::{Account, Filled, Over, Usage, Want};
+use amends_domain::quota::{Account, Filled, Over, Purpose, Usage, Want};
 use amends_domain::run::{RunHead, RunStatus};
 use amends_domain::tenant::{Tenant, TenantLimits};
 use amends_domain::time::{Span, Timestamp};
@@ -24,6 +25,7 @@ pub(super) struct Allowance {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     taken: Mutex<Taken>,
+    share: Share,
     /// Whoever finds no place waits here, one behind the other, and only the first looks for room.
     door: tokio::sync::Mutex<()>,
     /// Something was given back, or the limits are others.
@@ -57,9 +59,11 @@ pub(super) struct Needs {
 impl Allowance {
     /// Of a tenant that the store does not know.
     pub(super) fn new(tenant: &TenantId, known: &Tenant, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        let taken = Taken { account: Account::new(limits(known)), open: HashSet::new(), stored_at: None };
+        let limits = limits(known);
+        let taken = Taken { account: Account::new(limits), open: HashSet::new(), stored_at: None };
+        let share = Share::new(limits.get(LimitName::Weight));
         let (tenant, door, room) = (tenant.clone(), tokio::sync::Mutex::default(), Notify::new());
-        Self { tenant, store, clock, taken: Mutex::new(taken), door, room }
+        Self { tenant, store, clock, taken: Mutex::new(taken), share, door, room }
     }
 
     /// Of a tenant whose open runs are in the store.
@@ -87,8 +91,15 @@ impl Allowance {
 
     /// What the tenant may take is something else from now on.
     pub(super) fn tenant_is(&self, tenant: &Tenant) {
-        self.taken().account.set_limits(limits(tenant), self.clock.now());
+        let limits = limits(tenant);
+        self.taken().account.set_limits(limits, self.clock.now());
+        self.share.set(limits.get(LimitName::Weight));
         self.room.notify_one();
+    }
+
+    /// Somebody of the tenant's who computes.
+    pub(super) fn claimant(&self, purpose: Purpose) -> Claimant {
+        Claimant::new(self.tenant.clone(), self.share.clone(), purpose)
     }
 
     /// Room for one more run, which counts when it is noted.

@@ -13,6 +13,7 @@ use amends_domain::decide::StartAttempt;
 use amends_domain::definition::{Kind, Limits};
 use amends_domain::event::{AttemptRef, Direction};
 use amends_domain::id::PluginName;
+use amends_domain::quota::Purpose;
 use amends_domain::run::{Caution, Run};
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
@@ -122,6 +123,7 @@ impl Attempts {
     }
 
     fn run_guest(&mut self, run: &Run, attempt: Attempt) {
+        let attempt_direction = attempt.start.attempt.direction;
         let mut call = self.call(run, &attempt);
         let plugin = plugin(run, &attempt.start);
         let lane = Arc::clone(&self.lane);
@@ -143,10 +145,14 @@ impl Attempts {
             let reply = Arc::clone(&guest).invoke(call).await;
             Ok(Attempted { start, guest, place, reply, conflicts, turn })
         };
+        let purpose = match attempt_direction {
+            Direction::Forward => Purpose::Forward,
+            Direction::Backward => Purpose::Compensation,
+        };
         if self.own.is_none() {
             self.own = Some(Box::pin(attempted));
         } else {
-            self.others.spawn_on(self.parts.slices.share(self.lane.tenant(), attempted), &self.parts.guests);
+            self.others.spawn_on(self.parts.slices.share(self.lane.allowance().claimant(purpose), attempted), &self.parts.guests);
         }
     }
 

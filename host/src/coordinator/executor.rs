@@ -11,13 +11,13 @@ use super::guests::Guest;
 use super::lane::{Lane, Settled};
 use super::mailbox::{DemandRefused, Demanded, Intended, Message, Receiver, Sender};
 use super::places::Places;
+use super::slices::Claimant;
 use crate::sandbox::Intent;
 use crate::store::writer::Position;
 use amends_domain::decide::{Admission, Command, StartAttempt, admit, decide};
 use amends_domain::digest::Digest;
 use amends_domain::event::{AttemptEnded, AttemptRef, Author, Demand, Ending, Entry, Event, Failure, Fault, Halt, Spent};
-use amends_domain::id::TenantId;
-use amends_domain::quota::Usage;
+use amends_domain::quota::{Purpose, Usage};
 use amends_domain::run::{Phase, Run, TrackState};
 use amends_domain::time::{Span, Timestamp};
 use futures_util::future::BoxFuture;
@@ -48,6 +48,8 @@ pub(super) struct Executor {
     attempts: Attempts,
     /// Where they are made.
     places: Places,
+    /// As whom it computes.
+    claimant: Claimant,
     /// Whether runs go on in this host.
     going: watch::Receiver<Going>,
     /// How whoever goes on with the run finds it.
@@ -71,14 +73,15 @@ impl Executor {
         let Place { parts, lane, rest_after } = place;
         let attempts = Attempts::new(Arc::clone(&parts), Arc::clone(&lane), sender);
         let places = Places::new(Arc::clone(lane.allowance()));
+        let claimant = lane.allowance().claimant(Purpose::Forward);
         let (going, left) = (parts.going.subscribe(), Left::Resting);
         let (guests, loading) = (HashMap::new(), Loading::default());
-        Self { parts, lane, rest_after, run, last, mailbox, attempts, places, going, left, guests, loading }
+        Self { parts, lane, rest_after, run, last, mailbox, attempts, places, claimant, going, left, guests, loading }
     }
 
-    /// Whose run it is.
-    pub(super) fn tenant(&self) -> &TenantId {
-        self.lane.tenant()
+    /// As whom it computes.
+    pub(super) fn claimant(&self) -> Claimant {
+        self.claimant.clone()
     }
 
     /// Drives the run to its outcome, or until there is nothing to do for long, and waits until that is durable. Says how it is left, too.
@@ -112,6 +115,10 @@ impl Executor {
             if matches!(self.run.phase(), Phase::Ended(_)) {
                 return Ok(());
             }
+            self.claimant.is_for(match self.run.phase() {
+                Phase::Forward => Purpose::Forward,
+                Phase::Backward(_) | Phase::Ended(_) => Purpose::Compensation,
+            });
             let going = *self.going.borrow_and_update();
             if self.is_stopped(going) {
                 return self.stop().await;

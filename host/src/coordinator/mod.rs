@@ -391,8 +391,8 @@ impl Coordinator {
                 let place = Place { parts: Arc::clone(&self.parts), lane, rest_after: self.rest_after };
                 let executor = Executor::new(place, run, driven.start(), sender, mailbox);
                 let slices = &self.parts.slices;
-                let (tenant, clock) = (executor.tenant().clone(), Arc::clone(&self.parts.clock));
-                self.parts.guests.spawn(slices.share(&tenant, async move {
+                let (claimant, clock) = (executor.claimant(), Arc::clone(&self.parts.clock));
+                self.parts.guests.spawn(slices.share(claimant, async move {
                     let (rest, left) = executor.drive().await;
                     right.end(rest, left, clock.now());
                 }));

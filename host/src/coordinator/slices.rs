@@ -5,16 +5,20 @@
 //! A task that is next, of a tenant that has no thread, has the guests that compute give way at once: it does not wait for the end of a time
 //! slice.
 //!
-//! What a task is billed is the time that it computes, and it gives way as often as it can: a guest at the end of its time slice.
+//! What a task is charged is the time that it computes, by its tenant's share; and it gives way as often as it can: a guest at the end of its
+//! time slice. Of the turns of a tenant every other one is for what takes something back, if there is such.
 
 use super::guests::Guests;
-use amends_domain::fair::{Entered, Queue, Ticket};
+use amends_domain::event::LimitName;
+use amends_domain::fair::{Entered, Queue, Ticket, charge};
 use amends_domain::id::TenantId;
+use amends_domain::quota::Purpose;
 use futures_util::task::{ArcWake, AtomicWaker, waker_ref};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
@@ -37,6 +41,46 @@ struct Shared {
     waiting: HashMap<Ticket, Arc<Task>>,
 }
 
+/// Who computes. Cheap to clone; clones are one.
+#[derive(Debug, Clone)]
+pub(super) struct Claimant {
+    tenant: TenantId,
+    share: Share,
+    goes_back: Arc<AtomicBool>,
+}
+
+/// The share of a tenant where there is not enough for all. Cheap to clone; clones are one.
+#[derive(Debug, Clone)]
+pub(super) struct Share(Arc<AtomicU64>);
+
+impl Share {
+    pub(super) fn new(weight: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(weight)))
+    }
+
+    /// It is another one from now on.
+    pub(super) fn set(&self, weight: u64) {
+        self.0.store(weight, Ordering::Relaxed);
+    }
+}
+
+impl Claimant {
+    pub(super) fn new(tenant: TenantId, share: Share, purpose: Purpose) -> Self {
+        let claimant = Self { tenant, share, goes_back: Arc::default() };
+        claimant.is_for(purpose);
+        claimant
+    }
+
+    /// What it computes from now on is for this.
+    pub(super) fn is_for(&self, purpose: Purpose) {
+        self.goes_back.store(purpose == Purpose::Compensation, Ordering::Relaxed);
+    }
+
+    fn purpose(&self) -> Purpose {
+        if self.goes_back.load(Ordering::Relaxed) { Purpose::Compensation } else { Purpose::Forward }
+    }
+}
+
 /// Work that computes when it is its tenant's turn.
 pub(super) struct Fair<F> {
     task: Arc<Task>,
@@ -45,7 +89,7 @@ pub(super) struct Fair<F> {
 
 struct Task {
     slices: Slices,
-    tenant: TenantId,
+    claim: Claimant,
     stage: Mutex<Stage>,
     /// Wakes the task of the runtime.
     runtime: AtomicWaker,
@@ -75,9 +119,9 @@ impl Slices {
     }
 
     /// Work that is woken from now on: to be spawned at once.
-    pub(super) fn share<F: Future>(&self, tenant: &TenantId, work: F) -> Fair<F> {
+    pub(super) fn share<F: Future>(&self, claim: Claimant, work: F) -> Fair<F> {
         let (stage, runtime) = (Mutex::new(Stage::Idle), AtomicWaker::new());
-        let task = Arc::new(Task { slices: self.clone(), tenant: tenant.clone(), stage, runtime });
+        let task = Arc::new(Task { slices: self.clone(), claim, stage, runtime });
         task.come(&mut self.lock());
         Fair { task, work: Box::pin(work) }
     }
@@ -108,7 +152,9 @@ impl Task {
 
     /// Wants a turn.
     fn come(self: &Arc<Self>, shared: &mut Shared) {
-        match shared.queue.enter(&self.tenant, 1) {
+        let (entered, next) = shared.queue.enter(&self.claim.tenant, 1, self.claim.purpose());
+        shared.call(next);
+        match entered {
             Entered::Now => {
                 self.set(Stage::Called);
                 self.runtime.wake();
@@ -116,7 +162,7 @@ impl Task {
             Entered::Waits(ticket) => {
                 self.set(Stage::Waits(ticket));
                 shared.waiting.insert(ticket, Arc::clone(self));
-                if shared.queue.is_pressing(&self.tenant) {
+                if shared.queue.is_pressing(&self.claim.tenant) {
                     self.slices.0.guests.hurry();
                 }
             }
@@ -136,7 +182,7 @@ impl Task {
     /// Gives its turn back, and stands in line again if it was woken.
     fn give_way(self: &Arc<Self>, cost: u64) {
         let mut shared = self.slices.lock();
-        let next = shared.queue.leave(&self.tenant, 1, cost.max(COST_MIN));
+        let next = shared.queue.leave(&self.claim.tenant, 1, self.charged(cost.max(COST_MIN)));
         shared.call(next);
         match self.stage() {
             Stage::RunsAgain => self.come(&mut shared),
@@ -144,15 +190,19 @@ impl Task {
         }
     }
 
+    fn charged(&self, cost: u64) -> u64 {
+        charge(cost, self.claim.share.0.load(Ordering::Relaxed), LimitName::Weight.default_value())
+    }
+
     /// Will never run again.
     fn end(&self) {
         let mut shared = self.slices.lock();
         let next = match self.stage() {
             Stage::Idle | Stage::Over => Vec::new(),
-            Stage::Called | Stage::Runs | Stage::RunsAgain => shared.queue.leave(&self.tenant, 1, COST_MIN),
+            Stage::Called | Stage::Runs | Stage::RunsAgain => shared.queue.leave(&self.claim.tenant, 1, self.charged(COST_MIN)),
             Stage::Waits(ticket) => {
                 shared.waiting.remove(&ticket);
-                shared.queue.give_up(&self.tenant, ticket)
+                shared.queue.give_up(&self.claim.tenant, ticket)
             }
         };
         self.set(Stage::Over);
@@ -210,7 +260,7 @@ mod tests {
     use amends_domain::digest::Digest;
     use bytes::Bytes;
     use futures_util::future::BoxFuture;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
     use tokio::task::yield_now;
 
     /// Nobody: what computes here is no guest.
@@ -238,8 +288,11 @@ mod tests {
         Slices::of(&Handle::current(), Arc::new(Nobody(AtomicU32::new(0))))
     }
 
-    fn tenants() -> [TenantId; 2] {
-        ["crowd", "neighbour"].map(|name| TenantId::new(name).expect("a name"))
+    fn tenants() -> [Claimant; 2] {
+        ["crowd", "neighbour"].map(|name| {
+            let tenant = TenantId::new(name).expect("a name");
+            Claimant::new(tenant, Share::new(LimitName::Weight.default_value()), Purpose::Forward)
+        })
     }
 
     /// Gives way after each round as a guest does at the end of a slice: ready to go on at once.
@@ -257,8 +310,8 @@ mod tests {
         let slices = slices();
         let [crowd, neighbour] = tenants();
         let (many, one) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
-        let crowd: Vec<_> = (0..100).map(|_| tokio::spawn(slices.share(&crowd, counts(Arc::clone(&many))))).collect();
-        let neighbour = tokio::spawn(slices.share(&neighbour, counts(Arc::clone(&one))));
+        let crowd: Vec<_> = (0..100).map(|_| tokio::spawn(slices.share(crowd.clone(), counts(Arc::clone(&many))))).collect();
+        let neighbour = tokio::spawn(slices.share(neighbour.clone(), counts(Arc::clone(&one))));
         while many.load(Ordering::Relaxed) < 1_000 {
             yield_now().await;
         }
@@ -269,13 +322,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_goes_back_computes_beside_a_hundred_that_go_forward() {
+        let slices = slices();
+        let [forward, _] = tenants();
+        let back = Claimant::new(forward.tenant.clone(), forward.share.clone(), Purpose::Compensation);
+        let (many, one) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+        let crowd: Vec<_> = (0..100).map(|_| tokio::spawn(slices.share(forward.clone(), counts(Arc::clone(&many))))).collect();
+        let one_back = tokio::spawn(slices.share(back, counts(Arc::clone(&one))));
+        while many.load(Ordering::Relaxed) < 1_000 {
+            yield_now().await;
+        }
+        let (many, one) = (many.load(Ordering::Relaxed), one.load(Ordering::Relaxed));
+        assert!(one > many / 2, "{one} turns beside {many}");
+        crowd.iter().chain([&one_back]).for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test]
     async fn who_comes_late_does_not_wait_for_all_who_were_there() {
         let slices = slices();
         let [crowd, neighbour] = tenants();
         let done = Arc::<AtomicU32>::default();
         let work = |tenant| {
             let done = Arc::clone(&done);
-            tokio::spawn(slices.share(tenant, async move { done.fetch_add(1, Ordering::Relaxed) }))
+            tokio::spawn(slices.share(Claimant::clone(tenant), async move { done.fetch_add(1, Ordering::Relaxed) }))
         };
         let _crowd: Vec<_> = (0..100).map(|_| work(&crowd)).collect();
         let before = work(&neighbour).await.expect("it does not panic");
@@ -286,15 +355,15 @@ mod tests {
     async fn turns_of_tasks_that_are_dropped_or_panic_go_to_the_next() {
         let slices = slices();
         let [crowd, _] = tenants();
-        let called = slices.share(&crowd, async {});
-        let waits = slices.share(&crowd, async {});
-        let last = slices.share(&crowd, async { 7 });
+        let called = slices.share(crowd.clone(), async {});
+        let waits = slices.share(crowd.clone(), async {});
+        let last = slices.share(crowd.clone(), async { 7 });
         drop(waits);
         drop(called);
         assert_eq!(last.await, 7);
-        let panics = tokio::spawn(slices.share(&crowd, async { panic!("on purpose") }));
+        let panics = tokio::spawn(slices.share(crowd.clone(), async { panic!("on purpose") }));
         assert!(panics.await.is_err());
-        assert_eq!(slices.share(&crowd, async { 8 }).await, 8);
+        assert_eq!(slices.share(crowd.clone(), async { 8 }).await, 8);
         assert!(slices.lock().waiting.is_empty());
     }
 
@@ -308,7 +377,7 @@ mod tests {
             cx.waker().wake_by_ref();
             if rounds < 5 { Poll::Pending } else { Poll::Ready(rounds) }
         });
-        assert_eq!(tokio::spawn(slices.share(&crowd, work)).await.expect("it does not panic"), 5);
+        assert_eq!(tokio::spawn(slices.share(crowd.clone(), work)).await.expect("it does not panic"), 5);
     }
 
     #[tokio::test]
@@ -317,10 +386,10 @@ mod tests {
         let slices = Slices::of(&Handle::current(), nobody.clone());
         let [crowd, neighbour] = tenants();
         let hurried = || nobody.0.load(Ordering::Relaxed);
-        let _runs = slices.share(&crowd, async {});
-        let _waits = slices.share(&crowd, async {});
+        let _runs = slices.share(crowd.clone(), async {});
+        let _waits = slices.share(crowd.clone(), async {});
         assert_eq!(hurried(), 0);
-        let _presses = slices.share(&neighbour, async {});
+        let _presses = slices.share(neighbour.clone(), async {});
         assert_eq!(hurried(), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 use amends_domain::fair::{Entered, Queue, Ticket};
 use amends_domain::id::TenantId;
+use amends_domain::quota::Purpose;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,6 +61,13 @@ impl Turns {
 }
 
 impl Inner {
+    /// Whose places these are matters here, and not what for: a compensation is made in the place of an attempt.
+    fn enter(&mut self, asker: &Asker, weight: u32) -> Entered {
+        let (entered, next) = self.queue.enter(asker, weight, Purpose::Forward);
+        self.call(next);
+        entered
+    }
+
     /// Wakes those who are next.
     fn call(&mut self, next: Vec<Ticket>) {
         for ticket in next {
@@ -80,7 +88,7 @@ impl Turn<'_> {
         let ticket = match self.stage {
             Stage::Had => return Poll::Ready(()),
             Stage::Waits(ticket) => ticket,
-            Stage::Wanted => match inner.queue.enter(self.asker, self.weight) {
+            Stage::Wanted => match inner.enter(self.asker, self.weight) {
                 Entered::Now => {
                     self.stage = Stage::Had;
                     return Poll::Ready(());

@@ -2,15 +2,18 @@
 //! was noted becomes durable and the data file is left clean. The only place that knows all the parts.
 
 use crate::clock::SystemClock;
+use crate::config;
 use crate::coordinator::Coordinator;
 use crate::sandbox::{
     CodeDir, CompileLimits, CompilerSettings, EgressSettings, Pace, Sandbox, SandboxError, SandboxSettings, set_pace,
 };
+use crate::store::backup::RestoreError;
 use crate::store::memory::MemoryStore;
-use crate::store::redb::RedbStore;
+use crate::store::redb::{Compacted, RedbStore, Restored};
 use crate::store::writer::WriterError;
 use crate::store::{Store, StoreError};
-use crate::vault::{Vault, VaultError};
+use crate::telemetry::Metrics;
+use crate::vault::{KEY_FILE_VARIABLE, Vault, VaultError};
 use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
@@ -35,8 +38,92 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 const DATA_FILE: &str = "amends.redb";
 /// The folder in a data directory in which compiled code is kept. It can be deleted at any time that nobody uses it.
 const CODE_FOLDER: &str = "code";
-/// Most bytes in it: some fifty interpreters, or a thousand small plugins.
-const CODE_FOLDER_LEN_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// What a host may take of the machine.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Threads that run guests; none: one less than there are processors, which is left to those that commit and answer.
+    pub guest_threads: Option<usize>,
+    /// Most guests at a time. Guests only compute, so more would not be faster.
+    pub attempts_max: u32,
+    /// Most compiled components in memory.
+    pub components_max: usize,
+    /// Most bytes of compiled code in memory.
+    pub code_memory_max: usize,
+    /// Most bytes of compiled code on disk.
+    pub code_disk_max: u64,
+    /// What compiling one component may take.
+    pub compile: CompileLimits,
+    /// The file with the master key; none: the one that the environment names, if any.
+    pub master_key_file: Option<PathBuf>,
+}
+
+impl Machine {
+    /// For a command that works alone.
+    pub fn usual() -> Self {
+        Self {
+            guest_threads: None,
+            attempts_max: 64,
+            components_max: 256,
+            code_memory_max: 512 * 1024 * 1024,
+            // Some fifty interpreters, or a thousand small plugins.
+            code_disk_max: 2 * 1024 * 1024 * 1024,
+            compile: CompileLimits::PLUGINS,
+            master_key_file: None,
+        }
+    }
+
+    /// What was configured.
+    pub fn of(settings: &config::Settings) -> Self {
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Self {
+            guest_threads: settings.guest_threads.map(count),
+            attempts_max: u32::try_from(settings.attempts_max).unwrap_or(u32::MAX),
+            components_max: count(settings.components_max),
+            code_memory_max: count(settings.code_memory_max),
+            code_disk_max: settings.code_disk_max,
+            compile: CompileLimits {
+                memory_max: settings.compiler_memory_max,
+                cpu_max_s: settings.compiler_cpu_max_s,
+                wall_max: settings.compiler_wall_max,
+            },
+            master_key_file: settings.master_key_file.clone(),
+        }
+    }
+
+    /// The vault that opens with the master key; none: nobody said which that is.
+    ///
+    /// # Errors
+    /// [`VaultError`] if what was said is no key.
+    pub fn vault(&self) -> Result<Option<Vault>, VaultError> {
+        let variable = |name: &str| match &self.master_key_file {
+            Some(path) if name == KEY_FILE_VARIABLE => Some(path.to_string_lossy().into_owned()),
+            Some(_) | None => std::env::var(name).ok(),
+        };
+        match Vault::of_environment(variable) {
+            Ok(vault) => Ok(Some(vault)),
+            Err(VaultError::NoKey) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sandbox(&self, code_dir: Option<CodeDir>) -> Result<Sandbox, SandboxError> {
+        Sandbox::new(SandboxSettings {
+            attempts_max: self.attempts_max,
+            components_max: self.components_max,
+            code_len_max: self.code_memory_max,
+            compiler: CompilerSettings::Process { program: THIS_PROGRAM.into(), limits: self.compile },
+            code_dir,
+            outside: None,
+            egress: EgressSettings::system(),
+        })
+    }
+
+    fn runtime(&self) -> io::Result<Runtime> {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        guest_threads(self.guest_threads.unwrap_or(cores.saturating_sub(1)).max(1))
+    }
+}
 
 /// A saga host inside this process.
 pub struct Host {
@@ -89,10 +176,18 @@ impl Host {
     /// # Errors
     /// [`OpenError`] names the part that is missing.
     pub fn open(data: &Path) -> Result<Self, OpenError> {
+        Self::open_on(data, &Machine::usual())
+    }
+
+    /// As [`Host::open`], with so much of the machine.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the part that is missing.
+    pub fn open_on(data: &Path, machine: &Machine) -> Result<Self, OpenError> {
         // The store first: it makes the directory, and keeps others out of it.
         let store = Arc::new(RedbStore::open(data)?);
-        let code_dir = CodeDir { dir: data.join(CODE_FOLDER), len_max: CODE_FOLDER_LEN_MAX };
-        Self::over(store, sandbox(Some(code_dir))?)
+        let code_dir = CodeDir { dir: data.join(CODE_FOLDER), len_max: machine.code_disk_max };
+        Self::over(store, machine, Some(code_dir))
     }
 
     /// A host on a data directory that there is.
@@ -109,20 +204,21 @@ impl Host {
     /// # Errors
     /// As [`Host::open`].
     pub fn in_memory() -> Result<Self, OpenError> {
-        Self::over(Arc::new(MemoryStore::default()), sandbox(None)?)
+        Self::over(Arc::new(MemoryStore::default()), &Machine::usual(), None)
     }
 
-    fn over(store: Arc<dyn Store>, sandbox: Sandbox) -> Result<Self, OpenError> {
+    fn over(store: Arc<dyn Store>, machine: &Machine, code_dir: Option<CodeDir>) -> Result<Self, OpenError> {
+        let sandbox = machine.sandbox(code_dir)?;
         // Before there are others, which inherit it.
         set_pace(Pace::Brisk);
-        let runtime = runtime().map_err(OpenError::Runtime)?;
+        let runtime = machine.runtime().map_err(OpenError::Runtime)?;
         let signals = runtime.block_on(async { Signals::new() }).map_err(OpenError::Runtime)?;
         let coordinator = Coordinator::new(store, Arc::new(sandbox), Arc::new(SystemClock), runtime.handle().clone())?;
+        let coordinator = coordinator.with_metrics(Arc::new(Metrics::default()));
         // A key that is wrong is told at once. One that is missing, when a secret is needed.
-        let coordinator = match Vault::of_environment(|name| std::env::var(name).ok()) {
-            Ok(vault) => coordinator.with_vault(vault),
-            Err(VaultError::NoKey) => coordinator,
-            Err(error) => return Err(error.into()),
+        let coordinator = match machine.vault()? {
+            Some(vault) => coordinator.with_vault(vault),
+            None => coordinator,
         };
         Ok(Self { runtime, signals, coordinator })
     }
@@ -191,8 +287,9 @@ impl Stopping {
 /// # Errors
 /// [`OpenError`] if there is no sandbox.
 pub fn with_sandbox<T>(work: impl AsyncFnOnce(&Sandbox) -> T) -> Result<T, OpenError> {
-    let sandbox = sandbox(None)?;
-    Ok(runtime().map_err(OpenError::Runtime)?.block_on(work(&sandbox)))
+    let machine = Machine::usual();
+    let sandbox = machine.sandbox(None)?;
+    Ok(machine.runtime().map_err(OpenError::Runtime)?.block_on(work(&sandbox)))
 }
 
 /// A data directory that is only read. Lets go of it when it is dropped.
@@ -227,27 +324,28 @@ impl Drop for Reader {
     }
 }
 
+/// Makes the data file in a data directory that nobody else uses as small as what is in it.
+///
+/// # Errors
+/// [`OpenError::NoData`] if there is none, [`OpenError::Store`].
+pub fn compact(data: &Path) -> Result<Compacted, OpenError> {
+    must_exist(data)?;
+    let mut store = RedbStore::open(data)?;
+    let compacted = store.compact()?;
+    store.close()?;
+    Ok(compacted)
+}
+
+/// Makes a data directory of a backup. It is one when [`Restored::keep`] was called.
+///
+/// # Errors
+/// [`RestoreError`]; there is no data directory then.
+pub fn restore(from: impl io::Read, data: &Path) -> Result<Restored, RestoreError> {
+    crate::store::redb::restore(from, data)
+}
+
 fn must_exist(data: &Path) -> Result<(), OpenError> {
     if data.join(DATA_FILE).is_file() { Ok(()) } else { Err(OpenError::NoData(data.to_owned())) }
-}
-
-/// What one command may take of the machine. Guests only compute, so more at a time than this would not be faster.
-fn sandbox(code_dir: Option<CodeDir>) -> Result<Sandbox, SandboxError> {
-    Sandbox::new(SandboxSettings {
-        attempts_max: 64,
-        components_max: 256,
-        code_len_max: 512 * 1024 * 1024,
-        compiler: CompilerSettings::Process { program: THIS_PROGRAM.into(), limits: CompileLimits::PLUGINS },
-        code_dir,
-        outside: None,
-        egress: EgressSettings::system(),
-    })
-}
-
-/// One core is left to this thread and the writer.
-fn runtime() -> io::Result<Runtime> {
-    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-    guest_threads(cores.saturating_sub(1).max(1))
 }
 
 /// A runtime for guests, of so many threads. They stand a little behind the threads that commit and answer: those work for microseconds,

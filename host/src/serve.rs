@@ -20,18 +20,20 @@ const FIRST: &str = "start of the host";
 const ANSWERS_MAX: Duration = Duration::from_secs(1);
 /// How long a run is left alone that this host cannot go on with.
 const PAUSES: Pauses = Pauses { first: Span(1_000), max: Span(300_000) };
-/// A run that has nothing to do for longer costs no task: there may be many.
-const REST_AFTER: Span = Span(5_000);
-/// Most runs that are taken up at a time of those that nobody asked for.
-const ADOPTED_MAX: usize = 256;
 
 /// Where it listens and what it tells.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The address; port 0 has the system choose one.
     pub listen: SocketAddr,
+    /// Where to tell how the host fares, without a token; none: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// How long attempts that run when it is asked to stop may go on.
     pub grace: Duration,
+    /// A run that has nothing to do for longer costs no task: there may be many.
+    pub rest_after: Span,
+    /// Most runs that are taken up at a time of those that nobody asked for.
+    pub adopted_max: usize,
 }
 
 /// What is told while it starts.
@@ -41,6 +43,8 @@ pub enum Told {
     FirstToken(String),
     /// It answers at this address from now on.
     Listening(SocketAddr),
+    /// It tells how it fares at this address, to whoever asks.
+    Metrics(SocketAddr),
 }
 
 /// Why it does not serve.
@@ -79,18 +83,31 @@ async fn run(
     settings: Settings,
     mut tell: impl FnMut(Told),
 ) -> Result<(), ServeError> {
-    let coordinator = coordinator.resting_after(REST_AFTER);
+    let coordinator = coordinator.resting_after(settings.rest_after);
     if let Some(token) = first_key(&coordinator).await? {
         tell(Told::FirstToken(token));
     }
-    let refused = |source| ServeError::Listen { address: settings.listen, source };
-    let listener = TcpListener::bind(settings.listen).await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
+    let api = Api::new(coordinator.clone());
+    let metrics = match settings.metrics_listen {
+        None => None,
+        Some(address) => {
+            let (listener, address) = listen(address).await?;
+            tell(Told::Metrics(address));
+            Some(axum::serve(listener, api.metrics_router()).into_future())
+        }
+    };
+    let metrics = async {
+        match metrics {
+            Some(serving) => serving.await,
+            None => std::future::pending().await,
+        }
+    };
+    let (listener, address) = listen(settings.listen).await?;
     // Answers are short and wait for nothing: to hold them back for more of them costs each client 40 ms.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let router = Api::new(coordinator.clone()).router();
+    let router = api.router();
     tell(Told::Listening(address));
-    let driving = KeepDriving { adopted_max: ADOPTED_MAX, pauses: PAUSES };
+    let driving = KeepDriving { adopted_max: settings.adopted_max, pauses: PAUSES };
     let driving = coordinator.keep_driving(driving);
     let asked = stopping.clone();
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move { asked.asked().await });
@@ -106,12 +123,23 @@ async fn run(
             served.map_err(ServeError::Broken)?;
             Ok(coordinator.drain(settings.grace).await?)
         }
+        served = metrics => {
+            served.map_err(ServeError::Broken)?;
+            Ok(coordinator.drain(settings.grace).await?)
+        }
         // Streams go on for as long as their clients want; these find the next host by the last event that they have.
         drained = late => Ok(drained?),
         // What would be told from now on might not be so. The next start finds what is durable.
         error = coordinator.failed() => Err(DriveError::from(error).into()),
         never = driving => match never {},
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let refused = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    Ok((listener, bound))
 }
 
 /// Makes a key for an operator where there is none that opens anything: at the first start, or when the last one is gone. Whoever starts the

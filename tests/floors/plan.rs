@@ -125,6 +125,8 @@ pub(crate) const CRATES: &[Reserved] = &[
         why: "only clock rolls dice; keys and nonces are drawn where they are used",
     },
     Reserved { path: &["anyhow"], only: &["cli", "main"], why: "errors have types below the command line" },
+    Reserved { path: &["prometheus_client"], only: &["telemetry"], why: "only telemetry/ knows how numbers are told" },
+    Reserved { path: &["toml"], only: &["config"], why: "only config/ reads TOML" },
     Reserved { path: &["clap"], only: &["cli", "main", "config"], why: "only the command line has arguments" },
 ];
 

@@ -11,6 +11,8 @@ use std::path::Path;
 pub struct Server {
     program: Option<Program>,
     address: SocketAddr,
+    /// Where it tells how it fares without a token.
+    metrics: Option<SocketAddr>,
     /// The token that it told of when it was started first.
     operator: Option<String>,
 }
@@ -53,17 +55,27 @@ impl Server {
     /// # Panics
     /// If it does not come to listen.
     pub fn start(data: &Path) -> Self {
+        Self::start_with(data, [])
+    }
+
+    /// The same, with variables that configure it.
+    ///
+    /// # Panics
+    /// If it does not come to listen.
+    pub fn start_with(data: &Path, variables: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
         let args: [&std::ffi::OsStr; 5] =
             ["serve".as_ref(), "--data".as_ref(), data.as_ref(), "--listen".as_ref(), "127.0.0.1:0".as_ref()];
-        let mut program = Program::start(args);
-        let mut operator = None;
+        let mut program = Program::start_with(variables, args);
+        let (mut operator, mut metrics) = (None, None);
         loop {
             let line = program.line().expect("it says where it listens");
             if let Some(told) = line.strip_prefix("operator token ") {
                 operator = told.split_whitespace().next().map(str::to_owned);
+            } else if let Some(told) = line.strip_prefix("metrics on http://") {
+                metrics = told.strip_suffix("/metrics").and_then(|address| address.parse().ok());
             } else if let Some(address) = line.strip_prefix("listening on http://") {
                 let address = address.parse().expect("an address");
-                return Self { program: Some(program), address, operator };
+                return Self { program: Some(program), address, metrics, operator };
             }
         }
     }
@@ -84,6 +96,22 @@ impl Server {
     /// Somebody without one.
     pub fn stranger(&self) -> Client {
         Client { address: self.address, token: None }
+    }
+
+    /// Somebody without one, at the address where it tells how it fares.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn watcher(&self) -> Client {
+        Client { address: self.metrics.expect("it was asked to"), token: None }
+    }
+
+    /// Asks it to stop, and waits until it has.
+    ///
+    /// # Panics
+    /// If it does not end well.
+    pub fn stop_and_tell(mut self) -> crate::program::Ended {
+        self.program.take().expect("it runs").terminate()
     }
 
     /// Asks it to stop, and waits until it has.

@@ -65,7 +65,11 @@ impl Program {
         Self::start_with([], args)
     }
 
-    fn start_with<A: AsRef<OsStr>>(
+    /// The same with variables in its environment.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start_with<A: AsRef<OsStr>>(
         variables: impl IntoIterator<Item = (&'static str, &'static str)>,
         args: impl IntoIterator<Item = A>,
     ) -> Self {

@@ -136,6 +136,11 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         account.next().filter(|(_, weight)| account.may_have(*weight, self.share_max))
     }
 
+    /// How many places nobody has.
+    pub fn free(&self) -> u32 {
+        self.free
+    }
+
     /// Lets in whoever is next, as long as there is room. One who needs more places than are free keeps the others waiting: else it
     /// would wait for ever.
     fn call(&mut self) -> Vec<Ticket> {

@@ -5,10 +5,12 @@
 
 mod asked;
 mod auth;
+mod backup;
 mod body;
 mod health;
 mod keys;
 mod letters;
+mod metrics;
 mod operations;
 mod page;
 mod plugins;
@@ -41,6 +43,8 @@ struct Shared {
     followers: Arc<Semaphore>,
     /// Components on their way in. Over it: not now.
     uploads: Semaphore,
+    /// One backup at a time: each holds on to what is stored while it lasts.
+    backups: Arc<Semaphore>,
 }
 
 /// Most components that are read and compiled at the same time: each may have 32 MiB.
@@ -55,12 +59,18 @@ impl Api {
             coordinator,
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             uploads: Semaphore::new(UPLOADS_MAX),
+            backups: Arc::new(Semaphore::new(1)),
         }))
     }
 
     /// Everything that can be asked.
     pub fn router(&self) -> Router {
-        operations::router().with_state(self.clone())
+        operations::router(self).with_state(self.clone())
+    }
+
+    /// Only how the host fares, for whoever asks.
+    pub fn metrics_router(&self) -> Router {
+        metrics::open_router().with_state(self.clone())
     }
 
     fn coordinator(&self) -> &Coordinator {

@@ -1,12 +1,14 @@
 //! Everything that can be asked: the one table that the router is made of.
 
 use super::Api;
-use super::{health, keys, letters, plugins, runs, sagas, state, tenants, usage};
+use super::{backup, health, keys, letters, metrics, plugins, runs, sagas, state, tenants, usage};
+use crate::telemetry::Metrics;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use std::sync::Arc;
 
 /// An operation: what it is called, where it is, and what does it.
 struct Operation {
@@ -25,7 +27,10 @@ macro_rules! operations {
 operations! {
     get "/healthz" "health" health::healthz;
     get "/readyz" "readiness" health::readyz;
+    get "/metrics" "metrics" metrics::metrics;
     get "/v1/whoami" "whoami" health::whoami;
+
+    post "/v1/backup" "backUp" backup::back_up;
 
     post "/v1/tenants" "createTenant" tenants::create;
     get "/v1/tenants" "listTenants" tenants::list;
@@ -73,9 +78,10 @@ operations! {
 }
 
 /// A router of all of them. What is asked for and is not there is told like what is not theirs to know.
-pub(super) fn router() -> Router<Api> {
+pub(super) fn router(api: &Api) -> Router<Api> {
     let route = |router: Router<Api>, operation: &'static Operation| {
-        let logged = from_fn(|request: Request, next: Next| logged(operation.id, request, next));
+        let metrics = Arc::clone(api.coordinator().metrics());
+        let logged = from_fn(move |request: Request, next: Next| logged(operation.id, Arc::clone(&metrics), request, next));
         router.route(operation.path, (operation.handler)().layer(logged))
     };
     let router = OPERATIONS.iter().fold(Router::new(), route);
@@ -84,10 +90,11 @@ pub(super) fn router() -> Router<Api> {
 }
 
 /// Notes what was asked and how it went; who asked and for what is noted where it is decided.
-async fn logged(operation: &'static str, request: Request, next: Next) -> Response {
+async fn logged(operation: &'static str, metrics: Arc<Metrics>, request: Request, next: Next) -> Response {
     let begun = tokio::time::Instant::now();
     let response = next.run(request).await;
     let (status, took) = (response.status().as_u16(), begun.elapsed());
+    metrics.answered(operation, status, took);
     tracing::info!(operation, status, took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX), "answered");
     response
 }
@@ -102,6 +109,6 @@ mod tests {
         let names: HashSet<_> = OPERATIONS.iter().map(|operation| operation.id).collect();
         assert_eq!(names.len(), OPERATIONS.len());
         // Making the router panics where two have one place.
-        drop(router());
+        drop(OPERATIONS.iter().fold(Router::<Api>::new(), |router, operation| router.route(operation.path, (operation.handler)())));
     }
 }

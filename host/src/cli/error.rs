@@ -3,6 +3,7 @@
 
 use super::output::{Exit, Format, plain, remark};
 use crate::compose::OpenError;
+use crate::config::ConfigError;
 use crate::view::Kind;
 use amends_domain::definition::Mistakes;
 use anstyle::{AnsiColor, Style};
@@ -74,7 +75,10 @@ fn as_json(error: &anyhow::Error, code: &str, message: &str) -> String {
     }
     let found = error.chain().find_map(|cause| cause.downcast_ref::<Mistakes>());
     let mistakes = found.into_iter().flat_map(|mistakes| &mistakes.0);
-    let mistakes = mistakes.map(|mistake| Mistake { path: &mistake.path, problem: &mistake.problem }).collect();
+    let mistakes = mistakes.map(|mistake| Mistake { path: &mistake.path, problem: &mistake.problem });
+    let configured = error.chain().find_map(|cause| cause.downcast_ref::<ConfigError>());
+    let configured = configured.into_iter().flat_map(|error| &error.0);
+    let mistakes = mistakes.chain(configured.map(|mistake| Mistake { path: &mistake.place, problem: &mistake.problem })).collect();
     plain(&serde_json::to_string(&Told { code, message, mistakes }).expect("text is JSON"))
 }
 
@@ -91,6 +95,7 @@ pub(super) fn message(error: &anyhow::Error) -> String {
 fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Exit)> {
     let own = error.downcast_ref::<Complaint>().map(|complaint| (complaint.code, complaint.exit));
     let opened = || error.downcast_ref().map(of_open).map(|(code, kind)| (code, exit(kind)));
+    let own = own.or_else(|| error.downcast_ref::<ConfigError>().map(|_| ("configuration_refused", Exit::Usage)));
     own.or_else(|| crate::view::verdict(error).map(|(code, kind)| (code, exit(kind)))).or_else(opened)
 }
 

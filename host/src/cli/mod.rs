@@ -1,12 +1,14 @@
 //! The command line: noun, then verb. Each file or folder is one noun; what they share is in `argument`, `asking`, `hosted`, `drive`,
-//! `journal`, `timeline`, `standing`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
+//! `journal`, `timeline`, `standing`, `draft`, `log`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
 //! floors below, and tell the answer.
 
 mod argument;
 mod asking;
 mod audit;
+mod backup;
 mod compile_child;
 mod dead_letter;
+mod draft;
 mod drive;
 mod error;
 mod exec;
@@ -16,6 +18,7 @@ mod grant;
 mod hosted;
 mod inputs;
 mod journal;
+mod log;
 pub mod output;
 mod plugin;
 mod resume;
@@ -33,7 +36,6 @@ mod timeline;
 use clap::{Parser, Subcommand};
 use output::{Exit, Format};
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 const EXAMPLES: &str = "\
 Example:
@@ -75,6 +77,9 @@ enum Command {
     State(state::State),
     #[command(subcommand)]
     Audit(audit::Audit),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Compact(backup::Compact),
     #[command(hide = true)]
     CompileChild(compile_child::CompileChild),
 }
@@ -82,8 +87,10 @@ enum Command {
 /// Does what the arguments of the process say. Bad usage is told and ends the process here.
 pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| error::of_usage(&error));
-    let filter = EnvFilter::try_from_env("AMENDS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A server reads its configuration first.
+    if !matches!(cli.command, Command::Serve(_)) {
+        log::of_command();
+    }
     let format = if cli.json { Format::Json } else { Format::Text };
     run(&cli.command, format).unwrap_or_else(|error| error::tell(&error, format)).into()
 }
@@ -101,6 +108,9 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Secret(secret) => secret::run(secret, format),
         Command::State(state) => state::run(state, format),
         Command::Audit(audit) => audit::run(audit, format),
+        Command::Backup(backup) => backup::back_up(backup, format),
+        Command::Restore(restore) => backup::restore(restore, format),
+        Command::Compact(compact) => backup::compact(compact, format),
         Command::CompileChild(child) => compile_child::run(child),
     }
 }

@@ -1,58 +1,134 @@
 //! `amends serve`: a host for many tenants, over HTTP.
 
-use super::argument::Data;
 use super::hosted::closed;
+use super::log;
 use super::output::{Exit, Format, plain, say, say_json};
-use crate::compose::Host;
+use crate::compose::{Host, Machine};
+use crate::config::{Config, KEYS, Said};
 use crate::serve::{Settings, Told, serve};
 use clap::Args;
-use std::net::SocketAddr;
+use serde_json::json;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   amends serve --data ./data
   amends serve --data ./data --listen 127.0.0.1:8080 --grace 30s
+  amends serve --config amends.toml --check
 
 Prints `listening on http://ADDR` when it is ready. At its first start it makes a key for an operator and prints its token, once: with it,
 tenants and their keys are created (POST /v1/tenants, POST /v1/tenants/TENANT/keys). SIGTERM or Ctrl-C stops it in order: nothing new is
-taken, what is asked is answered, attempts get their grace, and open runs go on at the next start. A second signal ends it at once.";
+taken, what is asked is answered, attempts get their grace, and open runs go on at the next start. A second signal ends it at once.
+What else can be said, in the file or in variables, is in docs/configuration.md. A flag counts before a variable, a variable before the file.";
+
+/// Variables that speak to other commands, or to the vault.
+const OTHER_VARIABLES: &[&str] =
+    &["AMENDS_BY", "AMENDS_CONFIG", "AMENDS_MASTER_KEY", "AMENDS_PROFILE", "AMENDS_TOKEN", "AMENDS_URL"];
 
 /// Serve many tenants over HTTP
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Serve {
-    #[command(flatten)]
-    data: Data,
-    /// Where to listen
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7878")]
-    listen: SocketAddr,
-    /// How long attempts that run when it is asked to stop may go on
-    #[arg(long, value_name = "SPAN", default_value = "10s")]
-    grace: amends_domain::time::Span,
+    /// A file that says what is not said here; `$AMENDS_CONFIG` where it is not named
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Show what holds and where each value comes from, and start nothing
+    #[arg(long)]
+    check: bool,
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Where to listen; 127.0.0.1:7878 where nobody says it
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// How long attempts that run when it is asked to stop may go on; 10s where nobody says it
+    #[arg(long, value_name = "SPAN")]
+    grace: Option<String>,
+    /// Where to answer GET /metrics without a token; nowhere where nobody says it
+    #[arg(long, value_name = "ADDR")]
+    metrics_listen: Option<String>,
+}
+
+impl Serve {
+    fn config(&self) -> anyhow::Result<Config> {
+        let flags =
+            [("data", &self.data), ("listen", &self.listen), ("grace", &self.grace), ("metrics.listen", &self.metrics_listen)];
+        let flags = flags.into_iter().filter_map(|(name, text)| Some((name, text.clone()?))).collect();
+        let variable = |name: &str| std::env::var(name).ok();
+        let file = self.config.clone().or_else(|| variable("AMENDS_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
+        Ok(Config::read(Said { flags, file: file.as_deref() }, variable)?)
+    }
 }
 
 pub(super) fn run(arguments: &Serve, format: Format) -> anyhow::Result<Exit> {
-    let host = Host::open(&arguments.data.dir)?;
-    let settings = Settings { listen: arguments.listen, grace: Duration::from_millis(arguments.grace.0) };
+    let config = arguments.config()?;
+    let machine = Machine::of(&config.settings);
+    if arguments.check {
+        machine.vault()?;
+        return show(&config, format);
+    }
+    log::of_server(&config.settings.log_level, config.settings.log_format);
+    warn_of_unknown_variables();
+    let data = config.settings.data.as_path();
+    let host = Host::open_on(data, &machine)?;
     let mut failed = None;
     let tell = |told| failed = failed.take().or(tell(&told, format).err());
-    let (worked, ended) = serve(host, settings, tell)?;
+    let (worked, ended) = serve(host, settings(&config), tell)?;
     if let Some(error) = failed {
         return Err(error);
     }
-    closed(worked, ended, Some(&arguments.data.dir), |served| {
+    closed(worked, ended, Some(data), |served| {
         served?;
         Ok(Exit::Done)
     })
 }
 
+fn settings(config: &Config) -> Settings {
+    let settings = &config.settings;
+    Settings {
+        listen: settings.listen,
+        metrics_listen: settings.metrics_listen,
+        grace: Duration::from_millis(settings.grace.0),
+        rest_after: settings.rest_after,
+        adopted_max: usize::try_from(settings.adopted_max).unwrap_or(usize::MAX),
+    }
+}
+
+/// No more than a warning: whoever runs containers gets variables that begin with the name of the service.
+fn warn_of_unknown_variables() {
+    let is_known = |name: &str| OTHER_VARIABLES.contains(&name) || KEYS.iter().any(|key| key.variable == name);
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| name.starts_with("AMENDS_") && !is_known(name)) {
+        tracing::warn!(variable = name, "this variable is set and means nothing: docs/configuration.md has them all");
+    }
+}
+
+fn show(config: &Config, format: Format) -> anyhow::Result<Exit> {
+    match format {
+        Format::Text => {
+            for (name, text, source) in config.effective() {
+                say(plain(&format!("{name} = {}  # {source}", serde_json::Value::from(text))))?;
+            }
+        }
+        Format::Json => {
+            let keys = config.effective();
+            let keys: Vec<_> =
+                keys.map(|(name, text, source)| json!({ "key": name, "value": text, "from": source.to_string() })).collect();
+            say_json(&keys)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
 fn tell(told: &Told, format: Format) -> anyhow::Result<()> {
     match (told, format) {
         (Told::FirstToken(token), Format::Text) => say(format_args!("operator token {}  (it is not shown again)", plain(token)))?,
-        (Told::FirstToken(token), Format::Json) => say_json(&serde_json::json!({ "operator_token": token }))?,
+        (Told::FirstToken(token), Format::Json) => say_json(&json!({ "operator_token": token }))?,
+        (Told::Metrics(address), Format::Text) => say(format_args!("metrics on http://{address}/metrics"))?,
+        (Told::Metrics(address), Format::Json) => say_json(&json!({ "metrics": format!("http://{address}/metrics") }))?,
         (Told::Listening(address), Format::Text) => say(format_args!("listening on http://{address}"))?,
-        (Told::Listening(address), Format::Json) => say_json(&serde_json::json!({ "listening": format!("http://{address}") }))?,
+        (Told::Listening(address), Format::Json) => say_json(&json!({ "listening": format!("http://{address}") }))?,
     }
     Ok(())
 }

@@ -184,6 +184,11 @@ impl UnderWay {
         self.runs().schedule.as_ref().map_or(0, Schedule::len)
     }
 
+    /// How many runs are driven.
+    pub(super) fn driven(&self) -> usize {
+        self.runs().driven.len()
+    }
+
     /// A run was found open, due then; none: now.
     pub(super) fn found(&self, whose: &Whose, due: Option<Timestamp>) {
         let mut runs = self.runs();

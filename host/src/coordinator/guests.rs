@@ -1,7 +1,7 @@
 //! What the coordinator wants of a sandbox: components that can be made ready, and attempts. A trait, so that a simulation can put
 //! guests in its place that do what a script says.
 
-use crate::sandbox::{Call, Component, Description, Refusal, Reply, Sandbox};
+use crate::sandbox::{Call, Component, Description, Refusal, Reply, Sandbox, SandboxLevels};
 use amends_domain::digest::Digest;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -18,6 +18,11 @@ pub trait Guests: Send + Sync + 'static {
 
     /// Has every guest that computes give way as soon as it can, so that whoever is next need not wait for the end of a time slice.
     fn hurry(&self);
+
+    /// How much is in use; nothing, where nobody counts.
+    fn levels(&self) -> SandboxLevels {
+        SandboxLevels::default()
+    }
 
     /// Checks a component as an installation would, and says what it offers. Dropping the future is safe.
     fn inspect(self: Arc<Self>, bytes: Bytes) -> BoxFuture<'static, Result<Description, Refusal>>;
@@ -57,6 +62,10 @@ impl Guests for Sandbox {
 
     fn hurry(&self) {
         Self::hurry(self);
+    }
+
+    fn levels(&self) -> SandboxLevels {
+        Self::levels(self)
     }
 
     fn inspect(self: Arc<Self>, bytes: Bytes) -> BoxFuture<'static, Result<Description, Refusal>> {

@@ -15,6 +15,7 @@ mod install;
 mod lane;
 mod lanes;
 mod mailbox;
+mod measured;
 mod places;
 mod publish;
 mod registry;
@@ -43,6 +44,7 @@ pub use tenants::{AlterError, HOST_TENANT, host_tenant};
 use crate::clock::Clock;
 use crate::store::writer::{Position, Writer, WriterError};
 use crate::store::{SagaRow, Store, StoreError};
+use crate::telemetry::Metrics;
 use crate::vault::Vault;
 use amends_domain::event::{Entry, Event, Started};
 use amends_domain::id::{RunId, SagaName, TenantId};
@@ -100,6 +102,7 @@ struct Parts {
     slices: Slices,
     /// Whether runs go on: who drives one looks here.
     going: watch::Sender<Going>,
+    metrics: Arc<Metrics>,
 }
 
 /// A run to be started.
@@ -184,6 +187,7 @@ impl Coordinator {
             slices,
             going: watch::Sender::new(Going::On),
             guests,
+            metrics: Arc::default(),
         };
         Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
     }

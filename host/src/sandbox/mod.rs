@@ -54,6 +54,7 @@ use component::Loader;
 use egress::Client;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use ticker::Ticker;
 use tokio::sync::Semaphore;
 use turns::{Asker, Turn, Turns};
@@ -109,7 +110,24 @@ pub struct Sandbox {
     attempts: Turns,
     attempts_max: u32,
     allocation: Allocation,
+    compilations: AtomicU64,
+    compilations_refused: AtomicU64,
     _ticker: Ticker,
+}
+
+/// How much of a sandbox is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SandboxLevels {
+    /// Places for attempts that are taken.
+    pub running: u32,
+    /// Attempts that wait for one.
+    pub waiting: usize,
+    /// All places.
+    pub places: u32,
+    /// Compilations that were begun, ever.
+    pub compilations: u64,
+    /// Those of them that were refused, ever.
+    pub compilations_refused: u64,
 }
 
 impl Sandbox {
@@ -142,6 +160,8 @@ impl Sandbox {
             attempts: Turns::new(attempts_max, attempts_max.div_ceil(2)),
             attempts_max,
             allocation,
+            compilations: AtomicU64::new(0),
+            compilations_refused: AtomicU64::new(0),
             _ticker: ticker,
         })
     }
@@ -149,6 +169,18 @@ impl Sandbox {
     /// Where the memory of guests comes from.
     pub fn allocation(&self) -> Allocation {
         self.allocation
+    }
+
+    /// How much of it is in use.
+    pub fn levels(&self) -> SandboxLevels {
+        let (free, waiting) = self.attempts.levels();
+        SandboxLevels {
+            running: self.attempts_max - free,
+            waiting,
+            places: self.attempts_max,
+            compilations: self.compilations.load(Ordering::Relaxed),
+            compilations_refused: self.compilations_refused.load(Ordering::Relaxed),
+        }
     }
 
     /// The component with this digest, if it is compiled and in memory. So that its bytes need not be fetched.
@@ -255,7 +287,12 @@ impl Sandbox {
 
     async fn compile(&self, component: &Bytes) -> Result<Code, Refusal> {
         let _turn = self.compiles.acquire().await.expect("never closed");
-        compiler::compile(&self.compiler, self.engine(), component).await
+        self.compilations.fetch_add(1, Ordering::Relaxed);
+        let compiled = compiler::compile(&self.compiler, self.engine(), component).await;
+        if compiled.is_err() {
+            self.compilations_refused.fetch_add(1, Ordering::Relaxed);
+        }
+        compiled
     }
 
     /// Does on a thread of its own what would keep others waiting.

@@ -55,6 +55,12 @@ impl Turns {
         turn
     }
 
+    /// How many places are free, and how many wait.
+    pub(super) fn levels(&self) -> (u32, usize) {
+        let inner = self.lock();
+        (inner.queue.free(), inner.waiting.len())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

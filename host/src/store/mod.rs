@@ -2,6 +2,7 @@
 //! be derived from facts (state, idempotency keys, sagas, plugins) are derived here, in the same transaction, so that there is no
 //! second source of truth.
 
+pub mod backup;
 pub mod memory;
 pub mod redb;
 mod rows;
@@ -43,6 +44,21 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// If the note could not be written; the next open checks.
     fn close(&self) -> Result<(), StoreError>;
+
+    /// Writes everything that is stored to `out`, as it is at one commit, while others read and commit. What is written is whole when this
+    /// returns; see [`backup`]. Takes as long as `out` does, so it is not for threads that answer.
+    ///
+    /// # Errors
+    /// [`BackupError`](backup::BackupError); what was written by then is no backup.
+    fn back_up(&self, out: &mut dyn std::io::Write) -> Result<backup::Summary, backup::BackupError> {
+        let _ = out;
+        Err(backup::BackupError::NothingKept)
+    }
+
+    /// How much there is, for those who watch the host. Zero is what a store does not know.
+    fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(Counts::default())
+    }
 
     /// Every lane there is. The scheduler's; the only call that does not name a tenant.
     fn lanes(&self) -> Result<Vec<LaneRow>, StoreError>;
@@ -117,6 +133,17 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// The bytes of a component, or of what is sealed of a secret. Components are shared between tenants: who may ask for which is decided by whoever pinned it.
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Runs without an outcome.
+    pub open_runs: u64,
+    /// Runs in which a step waits for a person.
+    pub runs_with_dead_letters: u64,
+    /// Length of the data file, bytes.
+    pub file_len: u64,
 }
 
 /// What one transaction makes durable.

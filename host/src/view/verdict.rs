@@ -7,6 +7,7 @@ use crate::coordinator::{
 };
 use crate::sandbox::{HostError, Refusal, SandboxError};
 use crate::store::StoreError;
+use crate::store::backup::{BackupError, RestoreError};
 use crate::store::writer::WriterError;
 use crate::vault::VaultError;
 use amends_domain::definition::Mistakes;
@@ -54,6 +55,8 @@ pub(crate) fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Ki
         .or_else(|| error.downcast_ref().map(of_secret))
         .or_else(|| error.downcast_ref().map(of_vault))
         .or_else(|| error.downcast_ref().map(of_drive))
+        .or_else(|| error.downcast_ref().map(of_backup))
+        .or_else(|| error.downcast_ref().map(of_restore))
         .or_else(|| error.downcast_ref().map(of_store))
         .or_else(|| error.downcast_ref().map(of_writer))
         .or_else(|| error.downcast_ref().map(of_sandbox))
@@ -173,6 +176,23 @@ fn of_drive(error: &DriveError) -> (&'static str, Kind) {
         DriveError::Gone(_) | DriveError::Panicked(_) => "host_failed",
     };
     (code, Kind::Failed)
+}
+
+fn of_backup(error: &BackupError) -> (&'static str, Kind) {
+    match error {
+        BackupError::Store(error) => of_store(error),
+        BackupError::Out(_) => ("backup_not_written", Kind::Failed),
+        BackupError::NothingKept => ("nothing_kept", Kind::Refused),
+    }
+}
+
+fn of_restore(error: &RestoreError) -> (&'static str, Kind) {
+    match error {
+        RestoreError::Store(error) => of_store(error),
+        RestoreError::NotEmpty(_) => ("data_exists", Kind::Refused),
+        RestoreError::Read(_) => ("backup_not_readable", Kind::Usage),
+        RestoreError::Damaged(_) => ("backup_damaged", Kind::Refused),
+    }
 }
 
 fn of_store(error: &StoreError) -> (&'static str, Kind) {

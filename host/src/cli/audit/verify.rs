@@ -74,7 +74,7 @@ fn not_again(path: &Path, error: &io::Error) -> anyhow::Error {
 }
 
 /// Nobody else has the store open, so nothing is committed meanwhile.
-fn a_store(store: &dyn Store, tenant: Option<&TenantId>, telling: &mut Telling) -> anyhow::Result<()> {
+pub(super) fn a_store(store: &dyn Store, tenant: Option<&TenantId>, telling: &mut Telling) -> anyhow::Result<()> {
     for rows in lanes(store, tenant)?.chunk_by(|a, b| a.tenant == b.tenant) {
         let (reports, implied) = a_tenant(store, rows)?;
         the_state(store, &rows[0].tenant, implied)?;

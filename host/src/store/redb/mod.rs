@@ -1,13 +1,19 @@
-//! The store in one redb file. Here: opening, closing and the answers; what is written is in `write`, how a row is found in `read`,
-//! what a row looks like in `tables`.
+//! The store in one redb file. Here: closing and the answers; how the file is opened is in `file`, what is written in `write`, how a row is found in `read`,
+//! what a row looks like in `tables`, how all of it leaves and comes back in `backup`.
 
+mod backup;
+mod file;
 mod read;
 mod tables;
 mod write;
 
+pub use backup::{Restored, restore};
+pub use file::Compacted;
+
+use super::backup::{BackupError, Summary};
 use super::rows::part_of_journal;
-use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, VERIFY_TAIL_LEN, Value, rows, verify_tail};
-use ::redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
+use super::{Commit, Counts, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value, rows};
+use ::redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageError};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
@@ -16,95 +22,33 @@ use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
 use bytes::Bytes;
+use file::{FILE_NAME, disk_at};
 use read::Snapshot;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
 use std::ops::Bound;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tables::{
     COMPONENTS, DEAD_LETTERS, DEFINITIONS, Ending, GRANTS, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RESOLVERS, RUNS, SAGAS,
     SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, USAGE, decode,
 };
 
-/// The name of the data file in its directory.
-const FILE_NAME: &str = "amends.redb";
-
 /// Behind every name and every place that is granted: they are visible ASCII.
 const NAMES_END: &str = "\u{7f}";
-
-/// Memory for pages of the file: 256 MiB. More only helps where the open runs and the state are larger than that.
-const CACHE_LEN_MAX: usize = 256 * 1024 * 1024;
 
 /// The store in one file, `amends.redb` in its directory.
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,
+    /// None: it is over something else than a file.
+    path: Option<PathBuf>,
     closed: AtomicBool,
 }
 
 impl RedbStore {
-    /// Opens the data file in `dir`; makes both, for their owner's eyes only, where there is none. If the last process that had it
-    /// open died, the file is repaired (which reads all of it) and the ends of the chains are checked.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] if a process has it open, [`StoreError::Format`] if a later release wrote it, [`StoreError::Damaged`]
-    /// with lane and record if a chain is broken, [`StoreError::Disk`].
-    pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| disk_at(dir, &e))?;
-        let path = dir.join(FILE_NAME);
-        let folder = File::open(dir).map_err(|e| disk_at(dir, &e))?;
-        if !path.exists() {
-            make(&folder, &path)?;
-        }
-        // A file whose name is not on the disk is lost with the power, whatever was synced into it. At every open: whoever made it may
-        // have died before this.
-        folder.sync_all().map_err(|e| disk_at(dir, &e))?;
-        Self::prepared(database(&path)?)
-    }
-
-    /// As [`RedbStore::open`], over something else than a file: a disk that a simulation takes the power from.
-    ///
-    /// # Errors
-    /// As [`RedbStore::open`].
-    pub fn over(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        Self::prepared(Builder::new().set_cache_size(CACHE_LEN_MAX).create_with_backend(backend)?)
-    }
-
-    fn prepared(database: Database) -> Result<Self, StoreError> {
-        let store = Self { database, closed: AtomicBool::new(false) };
-        if store.prepare()? == Ending::Unclean {
-            verify_tail(&store, VERIFY_TAIL_LEN)?;
-        }
-        Ok(store)
-    }
-
     fn read(&self) -> Result<Snapshot, StoreError> {
         Ok(Snapshot::new(self.database.begin_read()?))
     }
-}
-
-/// Makes an empty data file. It gets its name when it is whole: a process that dies meanwhile leaves a draft, which the next one drops.
-fn make(folder: &File, path: &Path) -> Result<(), StoreError> {
-    let disk = |error: std::io::Error| disk_at(path, &error);
-    // Of two processes that find nothing, the second waits, and finds the file of the first.
-    folder.lock().map_err(disk)?;
-    if path.exists() {
-        return Ok(());
-    }
-    let draft = path.with_extension("draft");
-    // Made here and not by redb, which would leave its mode to the umask.
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(disk)?;
-    drop(database(&draft)?);
-    std::fs::rename(&draft, path).map_err(disk)?;
-    folder.unlock().map_err(disk)
-}
-
-fn database(path: &Path) -> Result<Database, StoreError> {
-    Builder::new().set_cache_size(CACHE_LEN_MAX).create(path).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => StoreError::InUse(path.display().to_string()),
-        error => error.into(),
-    })
 }
 
 impl Store for RedbStore {
@@ -116,6 +60,20 @@ impl Store for RedbStore {
     fn close(&self) -> Result<(), StoreError> {
         self.closed.store(true, Ordering::Release);
         self.mark(Ending::Clean)
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        let snapshot = self.read()?;
+        let file = self.path.as_ref().map(|path| path.metadata().map_err(|error| disk_at(path, &error))).transpose()?;
+        Ok(Counts {
+            open_runs: snapshot.table(OPEN_RUNS)?.len()?,
+            runs_with_dead_letters: snapshot.table(DEAD_LETTERS)?.len()?,
+            file_len: file.map_or(0, |file| file.len()),
+        })
+    }
+
+    fn back_up(&self, out: &mut dyn Write) -> Result<Summary, BackupError> {
+        self.write_backup(out)
     }
 
     fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {
@@ -415,10 +373,6 @@ impl Store for RedbStore {
 /// A name in a key.
 fn named<T: std::str::FromStr<Err = NameError>>(name: &str, place: impl FnOnce() -> String) -> Result<T, StoreError> {
     name.parse().map_err(|error: NameError| StoreError::Damaged { place: place(), what: error.to_string() })
-}
-
-fn disk_at(path: &Path, error: &std::io::Error) -> StoreError {
-    StoreError::Disk(Box::new(std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))))
 }
 
 impl From<StorageError> for StoreError {

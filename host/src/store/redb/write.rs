@@ -19,7 +19,7 @@ use amends_domain::run::RunStatus;
 use std::collections::BTreeMap;
 
 // The rows of META.
-const FORMAT: &str = "format";
+pub(super) const FORMAT: &str = "format";
 const ENDING: &str = "ending";
 const LAST_NO: &str = "last_no";
 

@@ -2,8 +2,9 @@
 //! and waits for nothing.
 
 use super::{Append, BATCH_BYTES_MAX, BATCH_LEN_MAX, COMMIT_BYTES, COMMIT_LEN, Position, QUEUE_BYTES_MAX, QUEUE_LEN_MAX};
-use super::{What, WriterError};
+use super::{Backlog, What, WriterError};
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// How a waiter is told.
@@ -50,6 +51,7 @@ enum Thread {
 struct Queued {
     append: Append,
     size: Size,
+    since: Instant,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -104,11 +106,17 @@ impl Mailbox {
         match self.phase {
             Phase::Open | Phase::Closing => {
                 self.queued = self.queued.plus(size);
-                self.queue.push_back(Queued { append, size });
+                self.queue.push_back(Queued { append, size, since: Instant::now() });
             }
             Phase::Abandoned | Phase::Stopped(_) => {}
         }
         self.last
+    }
+
+    /// What waits to be committed.
+    pub(super) fn backlog(&self) -> Backlog {
+        let age = self.queue.front().map(|oldest| oldest.since.elapsed()).unwrap_or_default();
+        Backlog { facts: self.queued.len, bytes: self.queued.bytes, age }
     }
 
     /// Where the newest append stands.

@@ -5,7 +5,7 @@
 mod batch;
 mod mailbox;
 
-use super::{Store, StoreError};
+use super::{Commit, Store, StoreError};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, TenantEntry};
 use amends_domain::id::{Lane, RunId, TenantId};
@@ -16,9 +16,9 @@ use mailbox::{Mailbox, Phase, Urge};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 /// What nobody waits for is committed when it is this old.
@@ -86,6 +86,24 @@ pub enum WriterError {
     Unmarked(Arc<str>),
 }
 
+/// What waits to become durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// How many facts.
+    pub facts: usize,
+    /// How long they are, about.
+    pub bytes: usize,
+    /// How long the oldest has waited; nothing if there is none.
+    pub age: Duration,
+}
+
+/// Whoever looks at what has become durable. Called on the writer's thread behind each commit, when those who waited for it were told: it
+/// must not wait for anything.
+pub trait Witness: std::fmt::Debug + Send + Sync + 'static {
+    /// `commit` is durable, and took so long.
+    fn committed(&self, commit: &Commit, took: Duration);
+}
+
 /// The writer of a store; the only one. Dropped without [`Writer::close`], it ends as in a crash: what is queued never happened.
 #[derive(Debug)]
 pub struct Writer {
@@ -104,6 +122,7 @@ struct Shared {
     /// The queue became shorter.
     room: Notify,
     failed: watch::Sender<Option<WriterError>>,
+    witness: OnceLock<Arc<dyn Witness>>,
 }
 
 impl Writer {
@@ -134,6 +153,7 @@ impl Writer {
             durable: AtomicU64::new(0),
             room: Notify::new(),
             failed: watch::Sender::new(None),
+            witness: OnceLock::new(),
         });
         let hand = Hand { shared: Arc::clone(&shared), store: Arc::clone(&store), chains };
         Ok((Self { shared, store, thread: Mutex::default() }, hand))
@@ -146,6 +166,19 @@ impl Writer {
         let position = mailbox.push(append);
         self.shared.knock(mailbox);
         position
+    }
+
+    /// From now on `witness` sees what becomes durable.
+    ///
+    /// # Panics
+    /// If there is one already.
+    pub fn witnessed_by(&self, witness: Arc<dyn Witness>) {
+        self.shared.witness.set(witness).expect("a writer has one witness");
+    }
+
+    /// What waits to become durable.
+    pub fn backlog(&self) -> Backlog {
+        self.shared.lock().backlog()
     }
 
     /// Where the newest append stands.
@@ -278,6 +311,14 @@ impl Shared {
         }
     }
 
+    fn witnessed(&self, commit: &Commit, took: Duration) {
+        let Some(witness) = self.witness.get() else { return };
+        // What only looks must not end what writes.
+        if catch_unwind(AssertUnwindSafe(|| witness.committed(commit, took))).is_err() {
+            tracing::error!("whoever looks at commits panicked");
+        }
+    }
+
     fn fail(&self, cause: &str) {
         let error = WriterError::Unknown(cause.into());
         self.failed.send_replace(Some(error.clone()));
@@ -339,11 +380,17 @@ impl Hand {
         self.shared.room.notify_waiters();
         let mark = batch.mark;
         let (store, chains) = (&self.store, &mut self.chains);
+        let begun = Instant::now();
         // A panic inside the store is as ambiguous as an error.
-        let written = catch_unwind(AssertUnwindSafe(|| store.commit(&chains.seal(batch.appends)?)));
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            let commit = chains.seal(batch.appends)?;
+            store.commit(&commit).map(|()| commit)
+        }));
         match written {
-            Ok(Ok(())) => {
+            Ok(Ok(commit)) => {
+                let took = begun.elapsed();
                 self.shared.advance(mark);
+                self.shared.witnessed(&commit, took);
                 return true;
             }
             Ok(Err(error)) => self.shared.fail(&error.to_string()),

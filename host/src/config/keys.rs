@@ -1,0 +1,117 @@
+//! The table of everything that can be said of a server. Code, documentation, variables and `--check` are made of it; `docs/configuration.md` is held
+//! equal to it by a test.
+
+use super::forms::{
+    FreeMin, LogFormat, address, data, file, floor, log_format, log_level, no_address, number, number_or_auto, size, some_span,
+    span,
+};
+use super::{Given, Mistake};
+use amends_domain::time::Span;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Something that can be said.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its place in the file: `guests.threads` is `threads` in the table `[guests]`.
+    pub name: &'static str,
+    /// The variable that says it.
+    pub variable: &'static str,
+    /// The flag that says it, if there is one.
+    pub flag: Option<&'static str>,
+    /// What holds if nobody says anything; empty: nothing.
+    pub default: &'static str,
+    /// How it is written.
+    pub form: &'static str,
+    /// What it is.
+    pub what: &'static str,
+}
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $doc:literal])+
+        $field:ident: $type:ty, $name:literal, $variable:literal, $flag:expr, $default:literal, $form:literal, $read:expr;
+    )*) => {
+        /// What holds for a server.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $field: $type,)*
+        }
+
+        /// Everything that can be said, in the order of the documentation.
+        pub const KEYS: &[Key] = &[$(Key {
+            name: $name,
+            variable: $variable,
+            flag: $flag,
+            default: $default,
+            form: $form,
+            what: concat!($($doc),+),
+        }),*];
+
+        impl Settings {
+            /// Reads all of them, so that all mistakes are found; none if there is one.
+            pub(super) fn of(given: &mut Given) -> Option<Self> {
+                $(let $field: Option<$type> = given.read($name, $read);)*
+                let settings = Self { $($field: $field?,)* };
+                settings.check(given);
+                Some(settings)
+            }
+        }
+    };
+}
+
+settings! {
+    /// Where everything is kept.
+    data: PathBuf, "data", "AMENDS_DATA", Some("--data"), "", "a directory; has to be named", data;
+    /// Where to listen. Port 0: one that is free.
+    listen: SocketAddr, "listen", "AMENDS_LISTEN", Some("--listen"), "127.0.0.1:7878", "`IP:PORT`", address;
+    /// How long attempts that run when the server is asked to stop may go on.
+    grace: Span, "grace", "AMENDS_GRACE", Some("--grace"), "10s", "a span, at most a day", span;
+    /// Threads that run guests. `auto`: one less than there are processors.
+    guest_threads: Option<u64>, "guests.threads", "AMENDS_GUESTS_THREADS", None, "auto",
+        "a whole number from 1 to 1024, or `auto`", number_or_auto::<1, 1024>;
+    /// Most attempts at a time, of all tenants together; the others wait their turn. Each reserves 8 GiB of address space.
+    attempts_max: u64, "guests.attempts_max", "AMENDS_GUESTS_ATTEMPTS_MAX", None, "64",
+        "a whole number from 1 to 16384", number::<1, 16384>;
+    /// Most compiled components in memory.
+    components_max: u64, "code.components_max", "AMENDS_CODE_COMPONENTS_MAX", None, "256",
+        "a whole number from 1 to 100000", number::<1, 100_000>;
+    /// Most bytes of compiled code in memory.
+    code_memory_max: u64, "code.memory_max", "AMENDS_CODE_MEMORY_MAX", None, "512MiB", "a size, at least 1MiB", size;
+    /// Most bytes of compiled code in the data directory. What was used longest ago goes first, and is compiled again when it is needed.
+    code_disk_max: u64, "code.disk_max", "AMENDS_CODE_DISK_MAX", None, "2GiB", "a size, at least 1MiB", size;
+    /// Most address space of a process that compiles one component.
+    compiler_memory_max: u64, "compiler.memory_max", "AMENDS_COMPILER_MEMORY_MAX", None, "1536MiB", "a size, at least 1MiB", size;
+    /// Most time of the processor for compiling one component, in seconds.
+    compiler_cpu_max_s: u64, "compiler.cpu_max_s", "AMENDS_COMPILER_CPU_MAX_S", None, "60",
+        "a whole number from 1 to 3600", number::<1, 3600>;
+    /// Most time that may pass while one component is compiled.
+    compiler_wall_max: Span, "compiler.wall_max", "AMENDS_COMPILER_WALL_MAX", None, "2m", "a span, at most a day", some_span;
+    /// Most runs at a time that the server goes on with by itself: those that are due, found open or woken by a timer.
+    adopted_max: u64, "runs.adopted_max", "AMENDS_RUNS_ADOPTED_MAX", None, "256",
+        "a whole number from 1 to 100000", number::<1, 100_000>;
+    /// A run that has nothing to do for longer is put aside and costs no memory until it is due.
+    rest_after: Span, "runs.rest_after", "AMENDS_RUNS_REST_AFTER", None, "5s", "a span, at most a day", some_span;
+    /// A file with the master key of secrets: 64 hexadecimal digits. The key itself can be given in the variable `AMENDS_MASTER_KEY`, which counts
+    /// before the file, and nowhere else. Without it, secrets cannot be set or used.
+    master_key_file: Option<PathBuf>, "secrets.master_key_file", "AMENDS_MASTER_KEY_FILE", None, "", "a file", file;
+    /// Which lines the log has: `error`, `warn`, `info`, `debug`, `trace`, also for parts: `warn,amends=debug`.
+    log_level: String, "log.level", "AMENDS_LOG", None, "warn", "levels", log_level;
+    /// How the log is written, to standard error: `text` for people, `json` for programs, one object on a line.
+    log_format: LogFormat, "log.format", "AMENDS_LOG_FORMAT", None, "text", "`text` or `json`", log_format;
+    /// With less free space where the data is, nothing new is taken: no runs, no plugins, no sagas (`disk_low`, 503). What is open goes on. It is
+    /// taken again when there is a quarter more.
+    disk_free_min: FreeMin, "disk.free_min", "AMENDS_DISK_FREE_MIN", None, "512MiB", "a size, or a part of the disk such as `5%`", floor;
+    /// Where to answer `GET /metrics` without a token, for collectors on a network of their own. `GET /metrics` at `listen` wants a token of the host.
+    metrics_listen: Option<SocketAddr>, "metrics.listen", "AMENDS_METRICS_LISTEN", Some("--metrics-listen"), "", "`IP:PORT`; empty: nowhere", no_address;
+}
+
+impl Settings {
+    /// What is wrong with several of them at once.
+    fn check(&self, given: &mut Given) {
+        if self.metrics_listen.is_some_and(|metrics| metrics == self.listen && metrics.port() != 0) {
+            let problem = "metrics.listen: it is the address of the server itself: name another port";
+            given.mistakes.push(Mistake::new(&given.effective["metrics.listen"].0, problem));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What is counted of what becomes durable, and how things stand. Apart from those who drive: they wait for nobody who counts.
+
+use super::Coordinator;
+use crate::store::Commit;
+use crate::store::writer::Witness;
+use crate::telemetry::{AttemptMeasured, Levels, Metrics};
+use amends_domain::audit::Body;
+use amends_domain::event::{AttemptEnded, Ending, Event};
+use amends_domain::id::TenantId;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Counts facts when they are durable: what a crash takes back was never counted.
+#[derive(Debug)]
+struct Counting(Arc<Metrics>);
+
+impl Witness for Counting {
+    fn committed(&self, commit: &Commit, took: Duration) {
+        let (mut facts, mut bytes) = (0, commit.components.iter().map(|(_, bytes)| bytes.len()).sum());
+        for lane in &commit.lanes {
+            for (sealed, body) in &lane.records {
+                bytes += sealed.body.len();
+                match body {
+                    Body::Tenant { entries } => facts += entries.len() as u64,
+                    Body::Run { entries, .. } => {
+                        facts += entries.len() as u64;
+                        for entry in entries {
+                            self.fact(&lane.tenant, &entry.event);
+                        }
+                    }
+                }
+            }
+        }
+        self.0.committed(facts, bytes, took);
+    }
+}
+
+impl Counting {
+    fn fact(&self, tenant: &TenantId, event: &Event) {
+        match event {
+            Event::Started(_) => self.0.run_started(tenant),
+            Event::Ended { outcome, .. } => self.0.run_ended(tenant, outcome.word()),
+            Event::AttemptEnded(ended) => self.0.attempt_ended(tenant, &measured(ended)),
+            Event::EffectIntended { .. } => self.0.request_intended(tenant),
+            Event::Adopted
+            | Event::AttemptStarted { .. }
+            | Event::EffectAnswered { .. }
+            | Event::RetryScheduled { .. }
+            | Event::StepFailed { .. }
+            | Event::CompensationStarted { .. }
+            | Event::CompensationOmitted { .. }
+            | Event::CompensationFailed { .. }
+            | Event::Delayed { .. }
+            | Event::StepSkipped { .. }
+            | Event::WaitStarted { .. }
+            | Event::WaitEnded { .. }
+            | Event::Demanded(_) => {}
+        }
+    }
+}
+
+fn measured(ended: &AttemptEnded) -> AttemptMeasured {
+    let result = match &ended.ending {
+        Ending::Ok { .. } => "ok",
+        Ending::Failed { failure, .. } => failure.word(),
+        Ending::Halted { halt, .. } => halt.word(),
+    };
+    let (direction, took) = (ended.attempt.direction.word(), Duration::from_micros(ended.spent.micros));
+    AttemptMeasured { direction, result, fuel: ended.spent.fuel, took }
+}
+
+impl Coordinator {
+    /// The same coordinator; what becomes durable from now on is counted in `metrics`.
+    ///
+    /// # Panics
+    /// If something else looks at what becomes durable, or it has begun to drive.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.parts.writer.witnessed_by(Arc::new(Counting(Arc::clone(&metrics))));
+        Arc::get_mut(&mut self.parts).expect("metrics are given before anything is driven").metrics = metrics;
+        self
+    }
+
+    /// Where others count as well.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
+    }
+
+    /// How things stand. Reads the store.
+    pub fn levels(&self) -> Levels {
+        let backlog = self.parts.writer.backlog();
+        let guests = self.parts.components.levels();
+        // That it cannot be read is told where that matters.
+        let counts = self.parts.store.counts().unwrap_or_default();
+        Levels {
+            queue_facts: backlog.facts,
+            queue_bytes: backlog.bytes,
+            queue_age: backlog.age,
+            runs_open: counts.open_runs,
+            runs_stuck: counts.runs_with_dead_letters,
+            runs_driven: self.parts.under_way.driven(),
+            runs_scheduled: self.parts.under_way.scheduled(),
+            guests_running: guests.running,
+            guests_waiting: guests.waiting,
+            guests_max: guests.places,
+            compilations: guests.compilations,
+            compilations_refused: guests.compilations_refused,
+            data_bytes: counts.file_len,
+            ..Levels::default()
+        }
+    }
+}

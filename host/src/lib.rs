@@ -1,4 +1,4 @@
-//! The saga host. Floors, each using only those below it: edges ([`store`], [`sandbox`], [`vault`], [`clock`], [`telemetry`]) touch the world and do not know each
+//! The saga host. Floors, each using only those below it: edges ([`store`], [`sandbox`], [`vault`], [`clock`], [`disk`], [`telemetry`]) touch the world and do not know each
 //! other; the [`coordinator`] drives runs over them by the rules of `amends_domain`; [`api`] translates; [`compose`], [`config`], [`serve`] and [`cli`]
 //! wire and tell, and hold no rules.
 
@@ -11,6 +11,7 @@ pub mod clock;
 pub mod compose;
 pub mod config;
 pub mod coordinator;
+pub mod disk;
 pub mod sandbox;
 pub mod serve;
 pub mod store;

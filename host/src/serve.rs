@@ -4,13 +4,15 @@
 use crate::api::Api;
 use crate::clock::{Clock, SystemClock};
 use crate::compose::{Ended, Host, OpenError, Stopping};
-use crate::coordinator::{AlterError, Coordinator, DriveError, KeepDriving, Pauses, host_tenant};
+use crate::coordinator::{AlterError, Coordinator, DriveError, KeepDriving, KeepWatch, Pauses, host_tenant};
+use crate::disk::{FreeMin, Space};
 use amends_domain::access::Standing;
 use amends_domain::event::{Role, TenantEvent};
 use amends_domain::time::Span;
 use axum::serve::ListenerExt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -20,6 +22,9 @@ const FIRST: &str = "start of the host";
 const ANSWERS_MAX: Duration = Duration::from_secs(1);
 /// How long a run is left alone that this host cannot go on with.
 const PAUSES: Pauses = Pauses { first: Span(1_000), max: Span(300_000) };
+
+/// How often the parts of the host are looked at.
+const WATCH_EVERY: Span = Span(1_000);
 
 /// Where it listens and what it tells.
 #[derive(Debug, Clone)]
@@ -32,6 +37,10 @@ pub struct Settings {
     pub grace: Duration,
     /// A run that has nothing to do for longer costs no task: there may be many.
     pub rest_after: Span,
+    /// Where its data is, and how much room it wants there.
+    pub space: Arc<dyn Space>,
+    /// With less free space, nothing new is taken.
+    pub free_min: FreeMin,
     /// Most runs that are taken up at a time of those that nobody asked for.
     pub adopted_max: usize,
 }
@@ -109,6 +118,7 @@ async fn run(
     tell(Told::Listening(address));
     let driving = KeepDriving { adopted_max: settings.adopted_max, pauses: PAUSES };
     let driving = coordinator.keep_driving(driving);
+    let watching = coordinator.keep_watch(KeepWatch { space: settings.space, free_min: settings.free_min, every: WATCH_EVERY });
     let asked = stopping.clone();
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move { asked.asked().await });
     let late = async {
@@ -132,6 +142,7 @@ async fn run(
         // What would be told from now on might not be so. The next start finds what is durable.
         error = coordinator.failed() => Err(DriveError::from(error).into()),
         never = driving => match never {},
+        never = watching => match never {},
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) const FLOORS: &[Floor] = &[
         name: "edges",
         of: Crate::Host,
         neighbours: Neighbours::Strangers,
-        modules: &["store", "sandbox", "vault", "clock", "telemetry"],
+        modules: &["store", "sandbox", "vault", "clock", "disk", "telemetry"],
     },
     Floor { number: 3, name: "drive", of: Crate::Host, neighbours: Neighbours::Strangers, modules: &["coordinator"] },
     Floor { number: 4, name: "shapes", of: Crate::Host, neighbours: Neighbours::Strangers, modules: &["view"] },

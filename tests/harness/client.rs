@@ -124,6 +124,14 @@ impl Server {
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     }
 
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// If it takes too long.
+    pub fn wait(mut self) -> crate::program::Ended {
+        self.program.take().expect("it runs").wait()
+    }
+
     /// Kills it at once.
     pub fn kill(mut self) {
         drop(self.program.take().expect("it runs").kill_after(std::time::Duration::ZERO));
@@ -156,6 +164,20 @@ impl Client {
         self.ask("POST", path, &[("Content-Type", "application/json")], body.to_string().as_bytes())
     }
 
+    /// The same; none if there is nobody who answers.
+    pub fn try_post(&self, path: &str, body: &Value) -> Option<Answered> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        self.say(&mut stream, "POST", path, &[("Content-Type", "application/json")], body.to_string().as_bytes());
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let mut reader = BufReader::new(answer.strip_prefix(b"HTTP/1.1 ").map(|_| &answer[..])?);
+        let (status, headers) = head(&mut reader);
+        let mut body = Vec::new();
+        reader.read_to_end(&mut body).ok()?;
+        Some(Answered { status, headers, body })
+    }
+
     /// Follows a stream of events, from behind `last`.
     ///
     /// # Panics
@@ -172,13 +194,17 @@ impl Client {
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket has this");
+        self.say(&mut stream, method, path, headers, body);
+        stream
+    }
+
+    fn say(&self, stream: &mut TcpStream, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
         let token = self.token.iter().map(|token| format!("Authorization: Bearer {token}\r\n"));
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).chain(token).collect();
         let len = body.len();
         let said = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {len}\r\n{headers}\r\n");
         // A server that refuses what is too long need not read it to its end.
         let _ = stream.write_all(said.as_bytes()).and_then(|()| stream.write_all(body));
-        stream
     }
 }
 

@@ -6,8 +6,8 @@ use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
 use amends_domain::event::{
     AttemptEnded, AttemptRef, Author, Cause, Confirmation, Demand, Demanded, Direction, Ending, Entry, Event, Failure, Fault, Halt,
-    HostGrant, InFlight, LimitName, LogLevel, LogLine, Omission, Outcome, Reach, Resolution, Resolve, Resolvers, Role, Spent,
-    Started, TenantEntry, TenantEvent, Transport, WaitEnd, Write,
+    HostGrant, InFlight, LimitName, LogLevel, LogLine, Omission, Outcome, PartState, Reach, Resolution, Resolve, Resolvers, Role,
+    Spent, Started, TenantEntry, TenantEvent, Transport, WaitEnd, Write,
 };
 use amends_domain::id::{KeyId, Lane, RunId, StepIndex};
 use amends_domain::payload::Payload;
@@ -184,6 +184,9 @@ fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
         };
         TenantEvent::WebhookRemoved { .. } => "webhook-removed", TenantEvent::WebhookRemoved {
             webhook: "billing".parse().expect("a name"), by: "ada".into(),
+        };
+        TenantEvent::HostPartChanged { .. } => "host-part-changed", TenantEvent::HostPartChanged {
+            part: "disk".into(), state: PartState::Failing, says: "almost full".into(),
         };
     }
 }

@@ -3,9 +3,10 @@
 use super::Api;
 use super::auth::Caller;
 use super::problem::Problem;
+use crate::coordinator::{Holds, PartReport};
 use crate::view::Kind;
 use amends_domain::access::Scope;
-use amends_domain::event::Role;
+use amends_domain::event::{PartState, Role};
 use amends_domain::id::TenantId;
 use axum::Json;
 use axum::extract::State;
@@ -22,7 +23,8 @@ pub(super) struct Readiness {
 #[derive(Debug, Serialize)]
 struct Part {
     name: &'static str,
-    ready: bool,
+    /// `ready` or `failing`.
+    state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     says: Option<String>,
 }
@@ -43,9 +45,10 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Readiness>) {
-    let parts = api.coordinator().readiness().into_iter().map(|(name, says)| Part { name, ready: says.is_none(), says });
-    let parts: Vec<_> = parts.collect();
-    let ready = parts.iter().all(|part| part.ready);
+    let parts = api.coordinator().fares();
+    // One that only keeps new work out must not keep those away who have to do with what is open.
+    let ready = !parts.iter().any(|part| part.state == PartState::Failing && part.holds == Holds::Everything);
+    let parts = parts.into_iter().map(|PartReport { name, state, says, .. }| Part { name, state: state.word(), says }).collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, parts }))
 }

@@ -4,6 +4,7 @@
 use super::output::{Exit, Format, plain, remark};
 use crate::compose::OpenError;
 use crate::config::ConfigError;
+use crate::serve::ServeError;
 use crate::view::Kind;
 use amends_domain::definition::Mistakes;
 use anstyle::{AnsiColor, Style};
@@ -94,7 +95,8 @@ pub(super) fn message(error: &anyhow::Error) -> String {
 /// Code and exit code of an error of ours; none if it is somebody else's.
 fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Exit)> {
     let own = error.downcast_ref::<Complaint>().map(|complaint| (complaint.code, complaint.exit));
-    let opened = || error.downcast_ref().map(of_open).map(|(code, kind)| (code, exit(kind)));
+    let opened = || error.downcast_ref().map(of_open).or_else(|| error.downcast_ref().map(of_serve));
+    let opened = || opened().map(|(code, kind)| (code, exit(kind)));
     let own = own.or_else(|| error.downcast_ref::<ConfigError>().map(|_| ("configuration_refused", Exit::Usage)));
     own.or_else(|| crate::view::verdict(error).map(|(code, kind)| (code, exit(kind)))).or_else(opened)
 }
@@ -106,6 +108,14 @@ fn of_open(error: &OpenError) -> (&'static str, Kind) {
         OpenError::Store(error) => verdict_of(error),
         OpenError::Sandbox(error) => verdict_of(error),
         OpenError::Vault(error) => verdict_of(error),
+    }
+}
+
+fn of_serve(error: &ServeError) -> (&'static str, Kind) {
+    match error {
+        ServeError::Listen { .. } => ("cannot_listen", Kind::Failed),
+        ServeError::FirstKey(_) | ServeError::Broken(_) => ("host_failed", Kind::Failed),
+        ServeError::Drain(error) => verdict_of(error),
     }
 }
 

@@ -5,10 +5,12 @@ use super::log;
 use super::output::{Exit, Format, plain, say, say_json};
 use crate::compose::{Host, Machine};
 use crate::config::{Config, KEYS, Said};
+use crate::disk::FileSystem;
 use crate::serve::{Settings, Told, serve};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const EXAMPLES: &str = "\
@@ -91,6 +93,8 @@ fn settings(config: &Config) -> Settings {
         metrics_listen: settings.metrics_listen,
         grace: Duration::from_millis(settings.grace.0),
         rest_after: settings.rest_after,
+        space: Arc::new(FileSystem(settings.data.clone())),
+        free_min: settings.disk_free_min,
         adopted_max: usize::try_from(settings.adopted_max).unwrap_or(usize::MAX),
     }
 }

@@ -1,5 +1,6 @@
 //! How values are written, wherever they are: as text. Apart, because a flag, a variable and a line of the file are read alike.
 
+use crate::disk::FreeMin;
 use amends_domain::time::Span;
 use bytesize::ByteSize;
 use std::net::SocketAddr;
@@ -13,25 +14,6 @@ pub enum LogFormat {
     Text,
     /// One object on a line, for programs.
     Json,
-}
-
-/// Least free space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FreeMin {
-    /// So many bytes.
-    Bytes(u64),
-    /// So much of what the disk has.
-    Percent(u8),
-}
-
-impl FreeMin {
-    /// In bytes, of a disk that has `total`.
-    pub fn of(self, total: u64) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Percent(percent) => total / 100 * u64::from(percent),
-        }
-    }
 }
 
 /// A directory that somebody must name.

@@ -2,10 +2,10 @@
 //! equal to it by a test.
 
 use super::forms::{
-    FreeMin, LogFormat, address, data, file, floor, log_format, log_level, no_address, number, number_or_auto, size, some_span,
-    span,
+    LogFormat, address, data, file, floor, log_format, log_level, no_address, number, number_or_auto, size, some_span, span,
 };
 use super::{Given, Mistake};
+use crate::disk::FreeMin;
 use amends_domain::time::Span;
 use std::net::SocketAddr;
 use std::path::PathBuf;

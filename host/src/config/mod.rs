@@ -5,7 +5,7 @@ mod file;
 mod forms;
 mod keys;
 
-pub use forms::{FreeMin, LogFormat};
+pub use forms::LogFormat;
 pub use keys::{KEYS, Key, Settings};
 
 use std::collections::BTreeMap;

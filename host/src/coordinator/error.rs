@@ -54,6 +54,17 @@ pub enum DriveError {
     /// A secret that a plugin was granted cannot be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Nothing new is taken.
+    #[error(
+        "the disk of this host is almost full: {free} bytes are free, less than {min}. What is open goes on; new work is taken again when \
+         there is room: try again in a minute"
+    )]
+    DiskLow {
+        /// Free space, bytes.
+        free: u64,
+        /// The least that there should be.
+        min: u64,
+    },
     /// The run has nothing to do for long, or until somebody demands something of it.
     #[error("{0} waits")]
     Waits(RunId),

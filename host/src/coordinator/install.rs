@@ -52,6 +52,7 @@ impl Coordinator {
     /// # Errors
     /// [`KeepError`]; nothing was noted, unless it says that this is not known.
     pub async fn apply_durably(&self, tenant: &TenantId, definition: &Arc<Definition>) -> Result<u32, KeepError> {
+        self.has_room()?;
         let version = self.apply(tenant, definition)?;
         self.parts.gate.settle().await.map_err(DriveError::from)?;
         Ok(version)

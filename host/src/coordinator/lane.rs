@@ -452,6 +452,11 @@ impl Lane {
         Ok(position)
     }
 
+    /// Queues a fact that changes nothing of the tenant.
+    pub(super) fn note(&self, event: TenantEvent, at: Timestamp) -> Position {
+        self.append_tenant(event, at, Vec::new())
+    }
+
     /// A value of the state as of now, durable or not.
     pub(super) fn read_state(&self, key: &str) -> Result<Option<StateValue>, StoreError> {
         self.newest().state.get(key)

@@ -90,6 +90,7 @@ impl Coordinator {
     pub fn levels(&self) -> Levels {
         let backlog = self.parts.writer.backlog();
         let guests = self.parts.components.levels();
+        let (disk_free_bytes, disk_low) = self.parts.health.space();
         // That it cannot be read is told where that matters.
         let counts = self.parts.store.counts().unwrap_or_default();
         Levels {
@@ -106,7 +107,8 @@ impl Coordinator {
             compilations: guests.compilations,
             compilations_refused: guests.compilations_refused,
             data_bytes: counts.file_len,
-            ..Levels::default()
+            disk_free_bytes,
+            disk_low,
         }
     }
 }

@@ -11,6 +11,7 @@ mod executor;
 mod gate;
 mod grants;
 mod guests;
+mod health;
 mod install;
 mod lane;
 mod lanes;
@@ -34,6 +35,7 @@ pub use driven::{Driven, Rest};
 pub use error::{DriveError, InstallError, KeepError, StartError};
 pub use grants::GrantRefused;
 pub use guests::{Guest, Guests};
+pub use health::{Holds, KeepWatch, PartReport};
 pub use publish::PublishError;
 pub use registry::Installed;
 pub use schedule::Pauses;
@@ -54,8 +56,8 @@ use amends_domain::time::{Span, Timestamp};
 use drain::Going;
 use driven::{Claim, Left, UnderWay, Whose};
 use executor::{Executor, Place};
-use futures_util::FutureExt;
 use gate::Gate;
+use health::Health;
 use lane::{NewRun, StartedBefore, Wanted};
 use lanes::Lanes;
 use registry::Registry;
@@ -103,6 +105,7 @@ struct Parts {
     /// Whether runs go on: who drives one looks here.
     going: watch::Sender<Going>,
     metrics: Arc<Metrics>,
+    health: Health,
 }
 
 /// A run to be started.
@@ -188,6 +191,7 @@ impl Coordinator {
             going: watch::Sender::new(Going::On),
             guests,
             metrics: Arc::default(),
+            health: Health::default(),
         };
         Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
     }
@@ -207,17 +211,6 @@ impl Coordinator {
     /// Waits until nothing becomes durable any more; for ever if that never happens. Then the process should end. Dropping the future is safe.
     pub async fn failed(&self) -> WriterError {
         self.parts.writer.failed().await
-    }
-
-    /// How the parts of the host fare: what is wrong with each; none, nothing.
-    pub fn readiness(&self) -> Vec<(&'static str, Option<String>)> {
-        let writer = match self.parts.writer.room().now_or_never() {
-            Some(Ok(())) => None,
-            Some(Err(error)) => Some(error.to_string()),
-            None => Some("its queue is full".to_owned()),
-        };
-        let store = self.parts.store.lanes().err().map(|error| error.to_string());
-        vec![("writer", writer), ("store", store)]
     }
 
     /// Writes values into the tenant's state from outside any run; none removes the key.
@@ -275,6 +268,7 @@ impl Coordinator {
             return Err(StartError::Draining);
         }
         let parts = &self.parts;
+        self.has_room()?;
         parts.writer.room().await.map_err(DriveError::from)?;
         let begun = self.begin_in(lane, start).await;
         if let Err(StartError::TenantSuspended | StartError::TenantDeleted) = &begun {

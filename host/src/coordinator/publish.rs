@@ -97,6 +97,7 @@ impl Coordinator {
     ) -> Result<Published, PublishError> {
         let (digest, size) = (Digest::of(&component), component.len() as u64);
         let event = TenantEvent::PluginPublished { plugin: plugin.clone(), version, component: digest, size, by };
+        self.has_room()?;
         // What is refused anyway must not cost a compilation.
         self.would_admit(tenant, &event).await?;
         self.parts.lanes.of(tenant).allowance().upload(size)??;

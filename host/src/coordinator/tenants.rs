@@ -307,6 +307,7 @@ fn check_host(tenant: &TenantId, event: &TenantEvent) -> Result<(), Unfit> {
         | TenantEvent::SecretSet { .. }
         | TenantEvent::SecretRemoved { .. }
         | TenantEvent::SecretGranted { .. }
-        | TenantEvent::SecretWithdrawn { .. } => panic!("this fact has a call of its own: {event:?}"),
+        | TenantEvent::SecretWithdrawn { .. }
+        | TenantEvent::HostPartChanged { .. } => panic!("this fact has a call of its own: {event:?}"),
     }
 }

@@ -9,7 +9,7 @@ mod rows;
 mod verify;
 pub mod writer;
 
-pub use verify::{VERIFY_TAIL_LEN, verify_tail};
+pub use verify::{VERIFY_TAIL_LEN, verify_lane, verify_tail};
 
 use amends_domain::audit::{Body, Head, Sealed};
 use amends_domain::digest::Digest;

@@ -229,7 +229,8 @@ impl<'a> TenantRows<'a> {
             | TenantEvent::KeyRevoked { .. }
             | TenantEvent::PluginPublished { .. }
             | TenantEvent::WebhookSet { .. }
-            | TenantEvent::WebhookRemoved { .. } => {}
+            | TenantEvent::WebhookRemoved { .. }
+            | TenantEvent::HostPartChanged { .. } => {}
         }
     }
 
@@ -277,7 +278,8 @@ fn is_of_tenant_itself(event: &TenantEvent) -> bool {
         | TenantEvent::SecretSet { .. }
         | TenantEvent::SecretRemoved { .. }
         | TenantEvent::SecretGranted { .. }
-        | TenantEvent::SecretWithdrawn { .. } => false,
+        | TenantEvent::SecretWithdrawn { .. }
+        | TenantEvent::HostPartChanged { .. } => false,
     }
 }
 

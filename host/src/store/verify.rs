@@ -16,7 +16,11 @@ pub fn verify_tail(store: &dyn Store, len: u64) -> Result<(), StoreError> {
     store.lanes()?.iter().try_for_each(|row| verify_lane(store, row, len))
 }
 
-fn verify_lane(store: &dyn Store, row: &LaneRow, len: u64) -> Result<(), StoreError> {
+/// Checks the last `len` records of one lane, which is at `row` or has gone on.
+///
+/// # Errors
+/// As [`verify_tail`].
+pub fn verify_lane(store: &dyn Store, row: &LaneRow, len: u64) -> Result<(), StoreError> {
     let mut head = head_before(store, row, row.head.seq.saturating_sub(len) + 1)?;
     while head.seq < row.head.seq {
         let left = usize::try_from(row.head.seq - head.seq).unwrap_or(PAGE_LEN_MAX);

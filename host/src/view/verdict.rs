@@ -165,6 +165,7 @@ fn of_drive(error: &DriveError) -> (&'static str, Kind) {
         DriveError::Store(error) => return of_store(error),
         DriveError::Writer(error) => return of_writer(error),
         DriveError::Shared(error) => return of_drive(error),
+        DriveError::DiskLow { .. } => return ("disk_low", Kind::Unavailable),
         DriveError::Owed(HostError::State(_)) => "state_not_readable",
         DriveError::Owed(HostError::Effect(_)) => "effect_not_noted",
         DriveError::Vault(error) => return of_vault(error),

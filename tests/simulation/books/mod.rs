@@ -175,6 +175,7 @@ impl States {
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
+            | TenantEvent::HostPartChanged { .. }
             | TenantEvent::TenantCreated { .. }
             | TenantEvent::LimitsSet { .. }
             | TenantEvent::TenantSuspended { .. }

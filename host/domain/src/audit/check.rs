@@ -198,7 +198,8 @@ impl Checker {
                 | TenantEvent::SecretSet { .. }
                 | TenantEvent::SecretRemoved { .. }
                 | TenantEvent::SecretGranted { .. }
-                | TenantEvent::SecretWithdrawn { .. } => {}
+                | TenantEvent::SecretWithdrawn { .. }
+                | TenantEvent::HostPartChanged { .. } => {}
                 TenantEvent::TenantCreated { .. }
                 | TenantEvent::LimitsSet { .. }
                 | TenantEvent::TenantSuspended { .. }

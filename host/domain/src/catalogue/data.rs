@@ -471,4 +471,13 @@ shapes! {
         /// Who says so.
         by: String,
     }
+    /// A part of the host fares otherwise than before.
+    PartChanged {
+        /// The part, as `GET /readyz` names it.
+        part: String,
+        /// `ready` or `failing`.
+        state: String,
+        /// What is to be said of it.
+        says: String,
+    }
 }

@@ -86,6 +86,7 @@ types! {
     EffectIntended, "workflow.effect.intended", EffectIntended, "A request is about to leave the host; durable before it does.";
     EffectAnswered, "workflow.effect.answered", EffectAnswered, "An answer to a request came back.";
     HostAdopted, "host.run-adopted", Run, "A host found the run open and goes on with it.";
+    HostPartChanged, "host.part-changed", PartChanged, "A part of the host fares otherwise than before: an event of the tenant `host`.";
     SagaApplied, "saga.applied", SagaApplied, "A saga has a new version.";
     PluginInstalled, "plugin.installed", PluginInstalled, "A plugin's name means another component.";
     PluginPublished, "plugin.published", PluginPublished, "A plugin has a new version.";

@@ -60,6 +60,10 @@ fn of_fact(event: &TenantEvent) -> (Option<String>, Data) {
             let deleted = data::PluginVersionDeleted { plugin: plugin.to_string(), version: version.to_string(), by: text(by) };
             (Some(of_plugin(plugin)), Data::PluginVersionDeleted(deleted))
         }
+        TenantEvent::HostPartChanged { part, state, says } => {
+            let changed = data::PartChanged { part: text(part), state: state.word().to_owned(), says: text(says) };
+            (Some(format!("part/{}", text(part))), Data::HostPartChanged(changed))
+        }
         TenantEvent::TenantCreated { .. }
         | TenantEvent::LimitsSet { .. }
         | TenantEvent::TenantSuspended { .. }
@@ -114,6 +118,7 @@ fn of_itself(event: &TenantEvent) -> (Option<String>, Data) {
         | TenantEvent::SecretRemoved { .. }
         | TenantEvent::SecretGranted { .. }
         | TenantEvent::SecretWithdrawn { .. }
+        | TenantEvent::HostPartChanged { .. }
         | TenantEvent::PluginPublished { .. }
         | TenantEvent::PluginVersionDeleted { .. } => unreachable!("`of_fact` tells these"),
     }

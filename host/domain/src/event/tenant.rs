@@ -192,6 +192,35 @@ pub enum TenantEvent {
         /// Who says so.
         by: String,
     },
+    /// A part of the host fares otherwise than before. In the chain of the host itself.
+    HostPartChanged {
+        /// Which: `disk`, `writer`.
+        part: String,
+        /// How it fares from now on.
+        state: PartState,
+        /// What is to be said of it.
+        says: String,
+    },
+}
+
+/// How a part of the host fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartState {
+    /// As it should.
+    Ready,
+    /// It does not do all that it should.
+    Failing,
+}
+
+impl PartState {
+    /// The word for it, everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Failing => "failing",
+        }
+    }
 }
 
 /// How many people it takes to settle a dead letter by hand.

@@ -72,7 +72,8 @@ impl Usage {
             | TenantEvent::SecretSet { .. }
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
-            | TenantEvent::SecretWithdrawn { .. } => Self::default(),
+            | TenantEvent::SecretWithdrawn { .. }
+            | TenantEvent::HostPartChanged { .. } => Self::default(),
         }
     }
 

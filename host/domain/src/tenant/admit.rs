@@ -74,7 +74,8 @@ impl Tenant {
             | TenantEvent::SecretSet { .. }
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
-            | TenantEvent::SecretWithdrawn { .. } => {}
+            | TenantEvent::SecretWithdrawn { .. }
+            | TenantEvent::HostPartChanged { .. } => {}
         }
         Ok(Admitted::New)
     }
@@ -109,7 +110,8 @@ impl Tenant {
             | TenantEvent::SecretSet { .. }
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
-            | TenantEvent::SecretWithdrawn { .. } => false,
+            | TenantEvent::SecretWithdrawn { .. }
+            | TenantEvent::HostPartChanged { .. } => false,
         }
     }
 
@@ -146,7 +148,8 @@ impl Tenant {
             | TenantEvent::SecretSet { .. }
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
-            | TenantEvent::SecretWithdrawn { .. } => Ok(()),
+            | TenantEvent::SecretWithdrawn { .. }
+            | TenantEvent::HostPartChanged { .. } => Ok(()),
         }
     }
 

@@ -194,7 +194,8 @@ impl Tenant {
             | TenantEvent::SecretSet { .. }
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
-            | TenantEvent::SecretWithdrawn { .. } => {}
+            | TenantEvent::SecretWithdrawn { .. }
+            | TenantEvent::HostPartChanged { .. } => {}
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ Every event comes from a fact of the audit chain, and every fact gives at least 
 | attribute | what it is |
 |---|---|
 | `source` | the tenant |
-| `subject` | the run, or `RUN/STEP`; `plugin/NAME`, `saga/NAME`, `secret/NAME`, `key/ID`, `webhook/NAME`; none: the tenant itself |
+| `subject` | the run, or `RUN/STEP`; `plugin/NAME`, `saga/NAME`, `secret/NAME`, `key/ID`, `webhook/NAME`, `part/NAME` of the host; none: the tenant itself |
 | `id` | lane, record, fact in the record, part of the fact: each from 1, but lanes from 0. Name the last one that you have to go on behind it |
 | `sequence` | the same without the lane: texts sort as events of one lane do |
 | `audithash` | the link of the record that the fact is in, as exports and `amends audit verify` have it |

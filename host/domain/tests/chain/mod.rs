@@ -8,7 +8,7 @@ use amends_domain::audit::export::{Exporter, Flaw, LaneReport, Verdict, Verifier
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
 use amends_domain::event::{
-    Entry, Event, HostGrant, LimitName, Reach, Resolvers, Role, TenantEntry, TenantEvent, Transport, Write,
+    Entry, Event, HostGrant, LimitName, PartState, Reach, Resolvers, Role, TenantEntry, TenantEvent, Transport, Write,
 };
 use amends_domain::id::{KeyId, Lane, RunId, TenantId};
 use amends_domain::payload::Payload;
@@ -141,6 +141,10 @@ fn tenant_facts() -> Vec<TenantEvent> {
     begin.into_iter().chain(keys).chain(rest).collect()
 }
 
+fn fares(state: PartState) -> TenantEvent {
+    TenantEvent::HostPartChanged { part: "disk".into(), state, says: "1 MiB of 100 MiB are free".into() }
+}
+
 /// What is the tenant's own: in each list what is in one record. The first two come before every run.
 fn own_facts() -> Vec<Vec<TenantEvent>> {
     let plugin = "orders".parse().expect("a name");
@@ -162,6 +166,7 @@ fn own_facts() -> Vec<Vec<TenantEvent>> {
             by: "ada".into(),
         }],
         secret_facts(),
+        [PartState::Failing, PartState::Ready].map(fares).to_vec(),
         tenant_facts(),
     ]
 }
@@ -221,6 +226,7 @@ fn number_writes(lanes: &mut [LaneBodies]) {
                     | TenantEvent::SecretRemoved { .. }
                     | TenantEvent::SecretGranted { .. }
                     | TenantEvent::SecretWithdrawn { .. }
+                    | TenantEvent::HostPartChanged { .. }
                     | TenantEvent::TenantCreated { .. }
                     | TenantEvent::LimitsSet { .. }
                     | TenantEvent::TenantSuspended { .. }

@@ -3,10 +3,9 @@
 use super::Coordinator;
 use crate::store::Commit;
 use crate::store::writer::Witness;
-use crate::telemetry::{AttemptMeasured, Levels, Metrics};
+use crate::telemetry::{Levels, Metrics, Tally};
 use amends_domain::audit::Body;
-use amends_domain::event::{AttemptEnded, Ending, Event};
-use amends_domain::id::TenantId;
+use amends_domain::event::{Ending, Event};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ impl Witness for Counting {
     fn committed(&self, commit: &Commit, took: Duration) {
         let (mut facts, mut bytes) = (0, commit.components.iter().map(|(_, bytes)| bytes.len()).sum());
         for lane in &commit.lanes {
+            let mut tally = Tally::default();
             for (sealed, body) in &lane.records {
                 bytes += sealed.body.len();
                 match body {
@@ -25,48 +25,52 @@ impl Witness for Counting {
                     Body::Run { entries, .. } => {
                         facts += entries.len() as u64;
                         for entry in entries {
-                            self.fact(&lane.tenant, &entry.event);
+                            add(&mut tally, &entry.event);
                         }
                     }
                 }
+            }
+            if tally != Tally::default() {
+                self.0.happened(&lane.tenant, &tally);
             }
         }
         self.0.committed(facts, bytes, took);
     }
 }
 
-impl Counting {
-    fn fact(&self, tenant: &TenantId, event: &Event) {
-        match event {
-            Event::Started(_) => self.0.run_started(tenant),
-            Event::Ended { outcome, .. } => self.0.run_ended(tenant, outcome.word()),
-            Event::AttemptEnded(ended) => self.0.attempt_ended(tenant, &measured(ended)),
-            Event::EffectIntended { .. } => self.0.request_intended(tenant),
-            Event::Adopted
-            | Event::AttemptStarted { .. }
-            | Event::EffectAnswered { .. }
-            | Event::RetryScheduled { .. }
-            | Event::StepFailed { .. }
-            | Event::CompensationStarted { .. }
-            | Event::CompensationOmitted { .. }
-            | Event::CompensationFailed { .. }
-            | Event::Delayed { .. }
-            | Event::StepSkipped { .. }
-            | Event::WaitStarted { .. }
-            | Event::WaitEnded { .. }
-            | Event::Demanded(_) => {}
+fn add(tally: &mut Tally, event: &Event) {
+    match event {
+        Event::Started(_) => tally.runs_started += 1,
+        Event::Ended { outcome, .. } => *tally.runs_ended.entry(outcome.word()).or_default() += 1,
+        Event::EffectIntended { .. } => tally.requests_intended += 1,
+        Event::AttemptEnded(ended) => {
+            let kind = (ended.attempt.direction.word(), result(&ended.ending));
+            tally.attempts_ended.entry(kind).or_default().push(Duration::from_micros(ended.spent.micros));
+            tally.fuel = tally.fuel.saturating_add(ended.spent.fuel);
         }
+        Event::Adopted
+        | Event::AttemptStarted { .. }
+        | Event::EffectAnswered { .. }
+        | Event::RetryScheduled { .. }
+        | Event::StepFailed { .. }
+        | Event::CompensationStarted { .. }
+        | Event::CompensationOmitted { .. }
+        | Event::CompensationFailed { .. }
+        | Event::Delayed { .. }
+        | Event::StepSkipped { .. }
+        | Event::WaitStarted { .. }
+        | Event::WaitEnded { .. }
+        | Event::Demanded(_) => {}
     }
 }
 
-fn measured(ended: &AttemptEnded) -> AttemptMeasured {
-    let result = match &ended.ending {
+/// How an attempt ended, in a word.
+fn result(ending: &Ending) -> &'static str {
+    match ending {
         Ending::Ok { .. } => "ok",
         Ending::Failed { failure, .. } => failure.word(),
         Ending::Halted { halt, .. } => halt.word(),
-    };
-    let (direction, took) = (ended.attempt.direction.word(), Duration::from_micros(ended.spent.micros));
-    AttemptMeasured { direction, result, fuel: ended.spent.fuel, took }
+    }
 }
 
 impl Coordinator {

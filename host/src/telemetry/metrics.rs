@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -156,27 +156,28 @@ pub struct Levels {
 }
 
 impl Metrics {
-    /// A run was accepted.
-    pub fn run_started(&self, tenant: &TenantId) {
-        self.runs_started.get_or_create(&vec![self.tenant(tenant)]).inc();
-    }
-
-    /// A run came to an outcome.
-    pub fn run_ended(&self, tenant: &TenantId, outcome: &'static str) {
-        self.runs_ended.get_or_create(&vec![self.tenant(tenant), ("outcome", outcome.into())]).inc();
-    }
-
-    /// An attempt ended.
-    pub fn attempt_ended(&self, tenant: &TenantId, ended: &AttemptMeasured) {
-        let AttemptMeasured { direction, result, fuel, took } = *ended;
-        self.attempts_ended.get_or_create(&vec![("direction", direction.into()), ("result", result.into())]).inc();
-        self.attempt_seconds.get_or_create(&vec![("direction", direction.into())]).observe(took.as_secs_f64());
-        self.fuel.get_or_create(&vec![self.tenant(tenant)]).inc_by(fuel);
-    }
-
-    /// A plugin is to send a request.
-    pub fn request_intended(&self, tenant: &TenantId) {
-        self.requests_intended.get_or_create(&vec![self.tenant(tenant)]).inc();
+    /// What one tenant did in a commit is durable.
+    pub fn happened(&self, tenant: &TenantId, tally: &Tally) {
+        let tenant = self.tenant(tenant);
+        let one = || vec![tenant.clone()];
+        let count = |counted: &Counted, labels: Labels, by: u64| {
+            if by > 0 {
+                counted.get_or_create(&labels).inc_by(by);
+            }
+        };
+        count(&self.runs_started, one(), tally.runs_started);
+        count(&self.requests_intended, one(), tally.requests_intended);
+        count(&self.fuel, one(), tally.fuel);
+        for (outcome, by) in &tally.runs_ended {
+            count(&self.runs_ended, vec![tenant.clone(), ("outcome", (*outcome).into())], *by);
+        }
+        for ((direction, result), spans) in &tally.attempts_ended {
+            count(&self.attempts_ended, vec![("direction", (*direction).into()), ("result", (*result).into())], spans.len() as u64);
+            let measured = self.attempt_seconds.get_or_create(&vec![("direction", (*direction).into())]);
+            for took in spans {
+                measured.observe(took.as_secs_f64());
+            }
+        }
     }
 
     /// A commit is durable.
@@ -234,17 +235,20 @@ impl Metrics {
     }
 }
 
-/// An attempt that ended, as it is measured.
-#[derive(Debug, Clone, Copy)]
-pub struct AttemptMeasured {
-    /// `forward` or `backward`.
-    pub direction: &'static str,
-    /// How it ended, in one word of a fixed list.
-    pub result: &'static str,
-    /// What it used.
+/// What one tenant did in one commit, added up: a commit has thousands of facts, and whoever writes waits for none of them to be counted. Words are
+/// of fixed lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Runs that were accepted.
+    pub runs_started: u64,
+    /// Runs that came to an outcome, by its word.
+    pub runs_ended: BTreeMap<&'static str, u64>,
+    /// How long each attempt took that ended, by direction and by how it ended.
+    pub attempts_ended: BTreeMap<(&'static str, &'static str), Vec<Duration>>,
+    /// Fuel that they used.
     pub fuel: u64,
-    /// How long it took.
-    pub took: Duration,
+    /// Requests that were noted.
+    pub requests_intended: u64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a level that is off by a billionth is right")]
@@ -268,11 +272,15 @@ mod tests {
     fn full() -> Metrics {
         let metrics = Metrics::default();
         let tenant: TenantId = "acme".parse().expect("a name");
-        metrics.run_started(&tenant);
-        metrics.run_ended(&tenant, "succeeded");
         let took = Duration::from_millis(3);
-        metrics.attempt_ended(&tenant, &AttemptMeasured { direction: "forward", result: "ok", fuel: 7, took });
-        metrics.request_intended(&tenant);
+        let tally = Tally {
+            runs_started: 1,
+            runs_ended: [("succeeded", 1)].into(),
+            attempts_ended: [(("forward", "ok"), vec![took, took])].into(),
+            fuel: 7,
+            requests_intended: 1,
+        };
+        metrics.happened(&tenant, &tally);
         metrics.committed(5, 1000, took);
         metrics.answered("startRun", 201, took);
         metrics
@@ -288,7 +296,7 @@ mod tests {
         for line in [
             "amends_runs_started_total{tenant=\"acme\"} 1",
             "amends_runs_ended_total{tenant=\"acme\",outcome=\"succeeded\"} 1",
-            "amends_attempts_ended_total{direction=\"forward\",result=\"ok\"} 1",
+            "amends_attempts_ended_total{direction=\"forward\",result=\"ok\"} 2",
             "amends_fuel_total{tenant=\"acme\"} 7",
             "amends_facts_total 5",
             "amends_http_requests_total{operation=\"startRun\",status=\"201\"} 1",
@@ -302,11 +310,11 @@ mod tests {
 
     #[test]
     fn tenants_beyond_the_bound_are_counted_together() {
-        let metrics = Metrics::default();
+        let (metrics, one) = (Metrics::default(), Tally { runs_started: 1, ..Tally::default() });
         for number in 0..TENANTS_MAX + 50 {
-            metrics.run_started(&format!("t{number}").parse().expect("a name"));
+            metrics.happened(&format!("t{number}").parse().expect("a name"), &one);
         }
-        metrics.run_started(&"t0".parse().expect("a name"));
+        metrics.happened(&"t0".parse().expect("a name"), &one);
         let text = metrics.text(&Levels::default());
         let series = text.lines().filter(|line| line.starts_with("amends_runs_started_total{"));
         assert_eq!(series.count(), TENANTS_MAX + 1);

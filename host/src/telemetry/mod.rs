@@ -2,4 +2,4 @@
 
 mod metrics;
 
-pub use metrics::{AttemptMeasured, CONTENT_TYPE, LIST, Levels, Listed, Metrics, PREFIX, TENANTS_MAX};
+pub use metrics::{CONTENT_TYPE, LIST, Levels, Listed, Metrics, PREFIX, TENANTS_MAX, Tally};

@@ -9,7 +9,7 @@ use std::fmt;
 pub const PAYLOAD_LEN_MAX: usize = 256 * 1024;
 
 /// JSON (RFC 8259) unless the handler's manifest names another media type. Cloning shares the bytes.
-#[derive(Clone, PartialEq, Eq, Hash, Deserialize, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Payload(pub Bytes);
 
 impl Payload {
@@ -49,6 +49,17 @@ impl Payload {
 impl Serialize for Payload {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() { self.readable().serialize(serializer) } else { self.0.serialize(serializer) }
+    }
+}
+
+/// What [`Serialize`] wrote. Where people read, what was not JSON comes back as the JSON that stands for it.
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            serde_json::Value::deserialize(deserializer).map(|value| Self::from(&value))
+        } else {
+            Bytes::deserialize(deserializer).map(Self)
+        }
     }
 }
 

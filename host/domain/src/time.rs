@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// An instant of host time: milliseconds since the Unix epoch. Shown as RFC 3339 in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
@@ -26,6 +26,17 @@ impl Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+    }
+}
+
+/// What [`Serialize`] wrote, and any RFC 3339.
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        } else {
+            u64::deserialize(deserializer).map(Self)
+        }
     }
 }
 
@@ -140,6 +151,16 @@ mod tests {
         {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn instants_are_texts_where_people_read_and_numbers_where_they_do_not() {
+        let at = Timestamp(1_764_000_000_123);
+        assert_eq!(serde_json::to_string(&at).ok().as_deref(), Some("\"2025-11-24T16:00:00.123Z\""));
+        assert_eq!(serde_json::from_str::<Timestamp>("\"2025-11-24T17:00:00.123+01:00\"").ok(), Some(at));
+        assert!(serde_json::from_str::<Timestamp>("1764000000123").is_err());
+        let stored = postcard::to_stdvec(&at).expect("it has a form");
+        assert_eq!(postcard::from_bytes(&stored), Ok(at));
     }
 
     #[test]

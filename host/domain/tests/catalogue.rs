@@ -1,6 +1,8 @@
 //! What others hear of facts: every fact gives events of known types whose data fit their own schemas, doubt is told when there is doubt,
 //! nothing long is sent, and the page that consumers read is what the code says.
 
+#[path = "catalogue/heard.rs"]
+mod heard;
 #[path = "catalogue/page.rs"]
 mod page;
 #[path = "catalogue/schema.rs"]

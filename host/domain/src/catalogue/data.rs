@@ -2,14 +2,14 @@
 //! words of `docs/events.md`.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 macro_rules! shapes {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field:meta])* $value:ident: $kind:ty,)* })*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         pub struct $name { $($(#[$field])* pub $value: $kind,)* }
     )*};
 }
@@ -64,7 +64,7 @@ shapes! {
         /// The idempotency key of its start.
         #[serde(skip_serializing_if = "Option::is_none")] idempotency_key: Option<String>,
         /// What is too long to stand here.
-        #[serde(skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
     }
     /// Something about a run, which its type says.
     Run {
@@ -98,7 +98,7 @@ shapes! {
         /// The same for people.
         #[serde(skip_serializing_if = "Option::is_none")] message: Option<String>,
         /// What is too long to stand here.
-        #[serde(skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
     }
     /// A run ended otherwise.
     SagaFailed {
@@ -134,7 +134,7 @@ shapes! {
         /// Who sent it.
         by: By,
         /// What is too long to stand here.
-        #[serde(skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
     }
     /// Somebody wants a run taken back that succeeded.
     CompensationDemanded {
@@ -173,7 +173,7 @@ shapes! {
         /// What it gets; with the first attempt only, the others get the same.
         #[serde(skip_serializing_if = "Option::is_none")] input: Option<Value>,
         /// What is too long to stand here.
-        #[serde(skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
     }
     /// A step is done, or taken back.
     StepDone {
@@ -188,7 +188,7 @@ shapes! {
         /// What the attempt cost.
         #[serde(skip_serializing_if = "Option::is_none")] cost: Option<Cost>,
         /// What is too long to stand here.
-        #[serde(skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
     }
     /// An attempt failed, or a step is given up.
     StepFailed {
@@ -213,7 +213,7 @@ shapes! {
         /// What the attempt cost.
         #[serde(skip_serializing_if = "Option::is_none")] cost: Option<Cost>,
         /// What is too long to stand here.
-        #[serde(skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
     }
     /// An attempt ended and may have had effects.
     StepInDoubt {
@@ -272,7 +272,7 @@ shapes! {
         /// Who.
         by: By,
         /// What is too long to stand here.
-        #[serde(skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
     }
     /// A request is about to leave the host.
     EffectIntended {
@@ -308,7 +308,7 @@ shapes! {
         /// The beginning of its body.
         #[serde(skip_serializing_if = "Option::is_none")] response: Option<Value>,
         /// What is too long to stand here.
-        #[serde(skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
     }
 
     /// A saga has a new version.

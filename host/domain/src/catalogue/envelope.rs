@@ -5,7 +5,8 @@ use crate::digest::Digest;
 use crate::id::{Lane, TenantId};
 use crate::time::Timestamp;
 use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use std::fmt;
 use std::str::FromStr;
 
@@ -86,6 +87,46 @@ impl FromStr for Position {
         // One form only: `+1` and `01` are numbers as well.
         let position = read().filter(|position| position.to_string() == text);
         position.ok_or_else(|| PositionError(text.chars().take(80).collect()))
+    }
+}
+
+/// Why a text is no event of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Its form is another one.
+    #[error("an event that cannot be read: {0}")]
+    Malformed(String),
+    /// A later release told it.
+    #[error("an event of the type `{0}`, which this release does not know: use the release of the server")]
+    UnknownType(String),
+}
+
+/// The attributes that are read; the others say the same in other words.
+#[derive(Deserialize)]
+struct Attributes {
+    id: String,
+    source: TenantId,
+    #[serde(rename = "type")]
+    name: String,
+    subject: Option<String>,
+    time: Timestamp,
+    audithash: String,
+    data: Value,
+}
+
+impl CloudEvent {
+    /// Reads an event as it is written.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read(json: &[u8]) -> Result<Self, ReadError> {
+        let malformed = |error: &dyn fmt::Display| ReadError::Malformed(error.to_string());
+        let Attributes { id, source, name, subject, time, audithash, data } =
+            serde_json::from_slice(json).map_err(|error| malformed(&error))?;
+        let position = id.parse().map_err(|error: PositionError| malformed(&error))?;
+        let audithash = format!("sha256:{audithash}").parse().map_err(|error: String| malformed(&error))?;
+        let data = Data::read(&name, data).ok_or(ReadError::UnknownType(name))?.map_err(|error| malformed(&error))?;
+        Ok(Self { source, position, subject, time, audithash, data })
     }
 }
 

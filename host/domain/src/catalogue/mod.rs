@@ -5,11 +5,13 @@
 
 pub mod data;
 mod envelope;
+mod heard;
 mod inline;
 mod of_run;
 mod of_tenant;
 
-pub use envelope::{CloudEvent, Origin, Position, PositionError};
+pub use envelope::{CloudEvent, Origin, Position, PositionError, ReadError};
+pub use heard::{Listener, Unheard, started};
 pub use inline::{INLINE_LEN_MAX, KEYS_SHOWN_MAX};
 pub use of_run::Teller;
 pub use of_tenant::tell;
@@ -17,6 +19,7 @@ pub use of_tenant::tell;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A type of events.
 #[derive(Debug)]
@@ -43,6 +46,14 @@ macro_rules! types {
             /// The name of its type.
             pub fn type_name(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $name),* }
+            }
+
+            /// What an event of the type `name` says; none if this release knows no such type.
+            fn read(name: &str, data: Value) -> Option<Result<Self, serde_json::Error>> {
+                match name {
+                    $($name => Some(serde_json::from_value(data).map(Self::$variant)),)*
+                    _ => None,
+                }
             }
         }
 

@@ -5,13 +5,13 @@ use crate::definition::Step;
 use crate::event::{AttemptEnded, Direction, Ending, Failure, Fault, Halt};
 use crate::id::StepIndex;
 use crate::run::Run;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Most places that are named to be looked at.
 const TARGETS_MAX: usize = 3;
 
 /// What may be done about a dead letter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
     /// What to do.
     pub action: Action,
@@ -20,7 +20,7 @@ pub struct Advice {
 }
 
 /// What to do about a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Have it tried again when the other side is back.

@@ -5,7 +5,7 @@ use crate::event::{AttemptEnded, Direction, Entry, Event, Fault};
 use crate::id::{NameError, RunId, RunIdError, StepId, StepIndex};
 use crate::run::{Effect, Run, Settled, TrackState};
 use crate::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -53,6 +53,12 @@ impl fmt::Display for DeadLetterId {
 impl Serialize for DeadLetterId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeadLetterId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

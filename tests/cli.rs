@@ -13,10 +13,16 @@ mod grants;
 mod json;
 #[path = "cli/outcomes.rs"]
 mod outcomes;
+#[path = "cli/profiles.rs"]
+mod profiles;
 #[path = "cli/refusals.rs"]
 mod refusals;
 #[path = "cli/secrets.rs"]
 mod secrets;
+#[path = "cli/server.rs"]
+mod server;
+#[path = "cli/server_refusals.rs"]
+mod server_refusals;
 #[path = "cli/starts.rs"]
 mod starts;
 #[path = "cli/unfit.rs"]

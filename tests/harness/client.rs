@@ -55,7 +55,15 @@ impl Server {
     /// # Panics
     /// If it does not come to listen.
     pub fn start(data: &Path) -> Self {
-        Self::start_with(data, [])
+        Self::start_as(data, "127.0.0.1:0", [])
+    }
+
+    /// The same at an address.
+    ///
+    /// # Panics
+    /// If it does not come to listen.
+    pub fn start_at(data: &Path, address: &str) -> Self {
+        Self::start_as(data, address, [])
     }
 
     /// The same, with variables that configure it.
@@ -63,8 +71,12 @@ impl Server {
     /// # Panics
     /// If it does not come to listen.
     pub fn start_with(data: &Path, variables: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
+        Self::start_as(data, "127.0.0.1:0", variables)
+    }
+
+    fn start_as(data: &Path, address: &str, variables: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
         let args: [&std::ffi::OsStr; 5] =
-            ["serve".as_ref(), "--data".as_ref(), data.as_ref(), "--listen".as_ref(), "127.0.0.1:0".as_ref()];
+            ["serve".as_ref(), "--data".as_ref(), data.as_ref(), "--listen".as_ref(), address.as_ref()];
         let mut program = Program::start_with(variables, args);
         let (mut operator, mut metrics) = (None, None);
         loop {
@@ -86,6 +98,11 @@ impl Server {
     /// If it did not tell it: only the first start does.
     pub fn operator_token(&self) -> &str {
         self.operator.as_deref().expect("this is the first start")
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Somebody with this token.

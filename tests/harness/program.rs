@@ -49,8 +49,8 @@ pub fn run_amends<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Ended {
 ///
 /// # Panics
 /// If it is not over in time.
-pub fn run_amends_with<A: AsRef<OsStr>>(
-    variables: impl IntoIterator<Item = (&'static str, &'static str)>,
+pub fn run_amends_with<'a, A: AsRef<OsStr>>(
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
     args: impl IntoIterator<Item = A>,
 ) -> Ended {
     Program::start_with(variables, args).wait()
@@ -69,15 +69,19 @@ impl Program {
     ///
     /// # Panics
     /// If it cannot be started.
-    pub fn start_with<A: AsRef<OsStr>>(
-        variables: impl IntoIterator<Item = (&'static str, &'static str)>,
+    pub fn start_with<'a, A: AsRef<OsStr>>(
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
         args: impl IntoIterator<Item = A>,
     ) -> Self {
         let mut command = Command::new(amends());
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for variable in ["AMENDS_LOG", "AMENDS_URL", "AMENDS_TOKEN", "AMENDS_BY", "AMENDS_MASTER_KEY", "AMENDS_MASTER_KEY_FILE"] {
-            command.env_remove(variable);
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_str().is_some_and(|name| name.starts_with("AMENDS_")) {
+                command.env_remove(variable);
+            }
         }
+        // Nor do the profiles of whoever runs the tests.
+        command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.envs(variables);
         let said = command.get_args().fold(OsString::from("amends"), |mut said, arg| {
             said.push(" ");

@@ -17,15 +17,15 @@ const NAMES: [&str; 3] = ["AMENDS_BY", "USER", "LOGNAME"];
 /// Who asks, and why.
 #[derive(Debug, Args)]
 pub(super) struct Asking {
-    /// Who asks; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
+    /// With --data: who asks; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
     #[arg(long, value_name = "WHO")]
-    by: Option<String>,
+    pub(super) by: Option<String>,
     /// Why; it stays on record
     #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// The same with the same key again is asked once
     #[arg(long, value_name = "KEY", visible_alias = "id")]
-    key: Option<String>,
+    pub(super) key: Option<String>,
 }
 
 impl Asking {
@@ -62,12 +62,17 @@ impl Begin {
 /// How long a command stays with a run that waits.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Patience {
-    /// Leave the run open when it waits longer than this for the clock; without it, the command waits. It never waits for people
+    /// With --data: leave the run open when it waits longer than this for the clock; without it, the command waits. It never waits for people
     #[arg(long, value_name = "SPAN")]
     wait_max: Option<Span>,
 }
 
 impl Patience {
+    /// Whether it was said.
+    pub(super) fn is_said(self) -> bool {
+        self.wait_max.is_some()
+    }
+
     /// The coordinator with which runs are put aside early enough for this.
     pub(super) fn over(self, coordinator: &Coordinator) -> Coordinator {
         coordinator.resting_after(self.rest_after())
@@ -86,17 +91,27 @@ impl Patience {
     }
 }
 
-/// Whether this process goes on with the run.
+/// Whether this process goes on with the run, or looks on while a server does.
 #[derive(Debug, Args)]
 pub(super) struct Driving {
-    /// Only note it; whoever finds the run next goes on with it
+    /// With --data: only note it; whoever finds the run next goes on with it
     #[arg(long)]
     pub(super) no_drive: bool,
     /// Print each line of the timeline as it becomes durable
     #[arg(long, conflicts_with_all = ["json", "no_drive"])]
     pub(super) follow: bool,
+    /// On a server: wait so long for the end of the run; without it, the command does not wait
+    #[arg(long, value_name = "SPAN", conflicts_with = "follow")]
+    pub(super) wait: Option<Span>,
     #[command(flatten)]
     pub(super) patience: Patience,
+}
+
+impl Driving {
+    /// That of a command that only follows.
+    pub(super) fn following() -> Self {
+        Self { no_drive: false, follow: true, wait: None, patience: Patience { wait_max: None } }
+    }
 }
 
 /// The same, if it can be noted.

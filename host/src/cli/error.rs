@@ -2,6 +2,7 @@
 //! this is the one place where errors of all floors are told to people.
 
 use super::output::{Exit, Format, plain, remark};
+use crate::client::ClientError;
 use crate::compose::OpenError;
 use crate::config::ConfigError;
 use crate::serve::ServeError;
@@ -9,6 +10,7 @@ use crate::view::Kind;
 use amends_domain::definition::Mistakes;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::error::Error;
 
 /// An error that the command line itself finds.
@@ -32,11 +34,11 @@ pub(super) fn refused(code: &'static str, message: impl Into<String>) -> anyhow:
 
 /// Tells `error` on standard error, as text or as JSON, and gives the exit code for it.
 pub(super) fn tell(error: &anyhow::Error, format: Format) -> Exit {
-    let (code, exit) = error.chain().find_map(verdict).unwrap_or(("failed", Exit::NotSucceeded));
+    let (code, exit) = error.chain().find_map(verdict).unwrap_or((Cow::Borrowed("failed"), Exit::NotSucceeded));
     let message = message(error);
     let told = match format {
-        Format::Text => as_text(code, &message),
-        Format::Json => as_json(error, code, &message),
+        Format::Text => as_text(&code, &message),
+        Format::Json => as_json(error, &code, &message),
     };
     // Where standard error cannot be written to, nobody is left who could be told.
     let _ = remark(told);
@@ -93,12 +95,41 @@ pub(super) fn message(error: &anyhow::Error) -> String {
 }
 
 /// Code and exit code of an error of ours; none if it is somebody else's.
-fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Exit)> {
+fn verdict(error: &(dyn Error + 'static)) -> Option<(Cow<'static, str>, Exit)> {
+    if let Some(error) = error.downcast_ref() {
+        return Some(of_client(error));
+    }
     let own = error.downcast_ref::<Complaint>().map(|complaint| (complaint.code, complaint.exit));
     let opened = || error.downcast_ref().map(of_open).or_else(|| error.downcast_ref().map(of_serve));
     let opened = || opened().map(|(code, kind)| (code, exit(kind)));
     let own = own.or_else(|| error.downcast_ref::<ConfigError>().map(|_| ("configuration_refused", Exit::Usage)));
-    own.or_else(|| crate::view::verdict(error).map(|(code, kind)| (code, exit(kind)))).or_else(opened)
+    let verdict = own.or_else(|| crate::view::verdict(error).map(|(code, kind)| (code, exit(kind)))).or_else(opened);
+    verdict.map(|(code, exit)| (code.into(), exit))
+}
+
+/// A server tells its own codes; exit codes are those that the same mistake has in a data directory.
+fn of_client(error: &ClientError) -> (Cow<'static, str>, Exit) {
+    let (code, exit) = match error {
+        ClientError::Refused { status, code, .. } => return (code.clone().into(), of_status(*status)),
+        ClientError::Unreachable { .. } => ("server_unreachable", Exit::Unreachable),
+        ClientError::Late { .. } => ("server_too_slow", Exit::Unreachable),
+        ClientError::Broken { .. } => ("connection_broken", Exit::Unreachable),
+        ClientError::Strange { .. } => ("answer_not_understood", Exit::Unreachable),
+        ClientError::Url { .. } => ("url_malformed", Exit::Usage),
+        ClientError::Token => ("token_malformed", Exit::Usage),
+        ClientError::Unfit(_) => ("bad_usage", Exit::Usage),
+        ClientError::Authority { .. } => ("certificates_not_readable", Exit::Usage),
+        ClientError::Tls(_) | ClientError::Runtime(_) => ("client_failed", Exit::NotSucceeded),
+    };
+    (code.into(), exit)
+}
+
+fn of_status(status: u16) -> Exit {
+    match status {
+        400 | 405 | 415 => Exit::Usage,
+        400..500 => Exit::Refused,
+        _ => Exit::NotSucceeded,
+    }
 }
 
 fn of_open(error: &OpenError) -> (&'static str, Kind) {
@@ -164,11 +195,25 @@ mod tests {
                 "core module",
             ),
             (InstallError::from(Refusal::CoreModule).into(), "component_is_core_module", Exit::Refused, "core module"),
+            (of_server(404, "unknown_saga"), "unknown_saga", Exit::Refused, "what it says"),
+            (of_server(400, "wait_too_long"), "wait_too_long", Exit::Usage, "what it says"),
+            (of_server(503, "draining"), "draining", Exit::NotSucceeded, "what it says"),
+            (
+                ClientError::Unreachable { url: "http://a".into(), what: "refused".into() }.into(),
+                "server_unreachable",
+                Exit::Unreachable,
+                "cannot reach http://a: refused",
+            ),
             (anyhow::anyhow!("something else"), "failed", Exit::NotSucceeded, "something else"),
         ] {
-            assert_eq!(error.chain().find_map(verdict).unwrap_or(("failed", Exit::NotSucceeded)), (code, exit));
+            assert_eq!(error.chain().find_map(verdict).unwrap_or(("failed".into(), Exit::NotSucceeded)), (code.into(), exit));
             assert_eq!(message(&error).matches(says).count(), 1, "{}", message(&error));
         }
+    }
+
+    fn of_server(status: u16, code: &str) -> anyhow::Error {
+        let (code, detail) = (code.to_owned(), "what it says".to_owned());
+        ClientError::Refused { status, code, detail, mistakes: None }.into()
     }
 
     #[test]

@@ -16,7 +16,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use clap::Args;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
@@ -120,12 +120,15 @@ async fn go(
     let start = |input, key| StartRun { version: None, tenant: tenant.clone(), saga: definition.saga.clone(), input, key, begin };
     let stay = Stay { coordinator, tenant, patience: exec.patience };
     match work {
-        Work::One { input, key, telling } => one(stay, start(input, key), telling, &exec.data.dir).await,
+        Work::One { input, key, telling } => {
+            let place = format!(" --data {}", exec.data.dir.display());
+            one(stay, start(input, key), telling, &place).await
+        }
         Work::Many(batch) => inputs::run(stay, batch, start, format).await,
     }
 }
 
-async fn one(stay: Stay<'_>, start: StartRun, telling: Telling, data: &Path) -> anyhow::Result<Exit> {
+async fn one(stay: Stay<'_>, start: StartRun, telling: Telling, place: &str) -> anyhow::Result<Exit> {
     let started = stay.coordinator.start(start).await?;
     let run = id(&started);
     let driven = driven(stay.coordinator, stay.tenant, started)?;
@@ -142,12 +145,12 @@ async fn one(stay: Stay<'_>, start: StartRun, telling: Telling, data: &Path) -> 
             say(format_args!("run {run}"))?;
             stay.to_its_rest(run, driven).await?;
             let journal = stay.stored(run)?;
-            tell_end(&journal.say()?, &journal.entries, data)
+            tell_end(&journal.say()?, &journal.entries, place)
         }
         Telling::Following => {
             say(format_args!("run {run}"))?;
             let rest = stay.followed(run, driven).await?;
-            tell_end(&rest, &stay.stored(run)?.entries, data)
+            tell_end(&rest, &stay.stored(run)?.entries, place)
         }
     }
 }

@@ -1,16 +1,21 @@
-//! The command line: noun, then verb. Each file or folder is one noun; what they share is in `argument`, `asking`, `hosted`, `drive`,
-//! `journal`, `timeline`, `standing`, `draft`, `log`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
+//! The command line: noun, then verb. Each file or folder is one noun (plugins and sagas on a server are in `pushed` and `applied`); `desk` is
+//! where commands go, a data directory or a server; what they share is in `argument`, `asking`, `hosted`, `drive`, `journal`, `timeline`,
+//! `standing`, `draft`, `log`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
 //! floors below, and tell the answer.
 
+mod applied;
 mod argument;
 mod asking;
 mod audit;
 mod backup;
 mod compile_child;
+mod completion;
 mod dead_letter;
+mod desk;
 mod draft;
 mod drive;
 mod error;
+mod events;
 mod exec;
 #[cfg(test)]
 mod fixture;
@@ -18,9 +23,12 @@ mod grant;
 mod hosted;
 mod inputs;
 mod journal;
+mod key;
 mod log;
 pub mod output;
 mod plugin;
+mod profile;
+mod pushed;
 mod resume;
 mod run;
 mod saga;
@@ -32,14 +40,20 @@ mod tally;
 mod tenant;
 mod text;
 mod timeline;
+mod whoami;
 
 use clap::{Parser, Subcommand};
 use output::{Exit, Format};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
   amends exec saga.yaml --plugin orders=orders.wasm --input @input.json --data ./data
+  amends dev examples/order-fulfillment
+  amends run start order.fulfillment --input @input.json --follow
+
+With --data DIR commands work on a data directory, in this process. Without it they go to the server that --url or AMENDS_URL names, with the
+token in AMENDS_TOKEN or --token-file, or that a profile names: amends profile add.
 
 Exit codes: 0 done; 1 the run did not succeed, or not yet, or the command could not be finished; 2 bad usage; 3 refused;
 4 cannot reach the server; 5 the audit chain is broken; 130 and 143 stopped by Ctrl-C or SIGTERM.
@@ -68,6 +82,8 @@ enum Command {
     #[command(subcommand)]
     Tenant(tenant::Tenant),
     #[command(subcommand)]
+    Key(key::Key),
+    #[command(subcommand)]
     Plugin(plugin::Plugin),
     #[command(subcommand)]
     Saga(saga::Saga),
@@ -80,6 +96,12 @@ enum Command {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Compact(backup::Compact),
+    #[command(subcommand)]
+    Events(events::Events),
+    #[command(subcommand)]
+    Profile(profile::Profile),
+    Whoami(whoami::Whoami),
+    Completion(completion::Completion),
     #[command(hide = true)]
     CompileChild(compile_child::CompileChild),
 }
@@ -103,6 +125,8 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Run(run) => run::run(run, format),
         Command::DeadLetter(letter) => dead_letter::run(letter, format),
         Command::Tenant(tenant) => tenant::run(tenant, format),
+        Command::Key(key) => key::run(key, format),
+        Command::Profile(profile) => profile::run(profile, format),
         Command::Plugin(plugin) => plugin::run(plugin, format),
         Command::Saga(saga) => saga::run(saga, format),
         Command::Secret(secret) => secret::run(secret, format),
@@ -111,6 +135,9 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Backup(backup) => backup::back_up(backup, format),
         Command::Restore(restore) => backup::restore(restore, format),
         Command::Compact(compact) => backup::compact(compact, format),
+        Command::Events(events) => events::run(events, format),
+        Command::Whoami(whoami) => whoami::run(whoami, format),
+        Command::Completion(completion) => Ok(completion::run(completion)),
         Command::CompileChild(child) => compile_child::run(child),
     }
 }

@@ -4,6 +4,7 @@ use super::argument::file;
 use super::error::{misuse, refused};
 use super::grant::{self, GRANT_EXAMPLES, GRANTS_EXAMPLES, REVOKE_EXAMPLES};
 use super::output::{Exit, Format, plain, say, say_json};
+use super::pushed;
 use super::text::{size, wrapped};
 use crate::compose::with_sandbox;
 use crate::sandbox::{Description, Refusal};
@@ -30,7 +31,7 @@ Takes a core module whose bindings were made by the SDK or by wit-bindgen, or a 
 /// Columns of text about a handler.
 const COLUMNS: usize = 88;
 
-/// Check and build components, and say what plugins may reach
+/// Check, build and push components, and say what plugins may reach
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// Check a component as an installation would, and show what it imports, exports and handles
@@ -39,6 +40,18 @@ pub(super) enum Plugin {
     /// Make a component of a core module, and check it
     #[command(after_help = BUILD_EXAMPLES)]
     Build(Build),
+    /// Push a version of a plugin to a server
+    #[command(after_help = pushed::PUSH_EXAMPLES)]
+    Push(pushed::Push),
+    /// List the plugins of a tenant on a server
+    #[command(after_help = pushed::LIST_EXAMPLES)]
+    List(pushed::List),
+    /// Show the versions and the handlers of a plugin on a server
+    #[command(after_help = pushed::SHOW_EXAMPLES)]
+    Show(pushed::Show),
+    /// Delete a version of a plugin on a server
+    #[command(after_help = pushed::DELETE_EXAMPLES)]
+    Delete(pushed::Delete),
     /// Let a plugin send requests to a host
     #[command(after_help = GRANT_EXAMPLES)]
     Grant(grant::Grant),
@@ -76,6 +89,10 @@ pub(super) fn run(command: &Plugin, format: Format) -> anyhow::Result<Exit> {
             say_description(&description, format)
         }
         Plugin::Build(build) => self::build(build, format),
+        Plugin::Push(push) => pushed::push(push, format),
+        Plugin::List(list) => pushed::list(list, format),
+        Plugin::Show(show) => pushed::show(show, format),
+        Plugin::Delete(delete) => pushed::delete(delete, format),
         Plugin::Grant(grant) => grant::grant(grant, format),
         Plugin::Grants(grants) => grant::grants(grants, format),
         Plugin::Revoke(revoke) => grant::revoke(revoke, format),

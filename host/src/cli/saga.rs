@@ -1,5 +1,6 @@
 //! `amends saga`: definitions.
 
+use super::applied;
 use super::argument::{PluginFile, components};
 use super::hosted::{check, definition, install, on};
 use super::output::{Exit, Format, plain, remark, say, say_json};
@@ -18,12 +19,21 @@ Examples:
 
 Without plugins, what can be checked without them. All mistakes are told at once, each with its place; exit code 3 if there are any.";
 
-/// Check definitions
+/// Check sagas, and apply them on a server
 #[derive(Debug, Subcommand)]
 pub(super) enum Saga {
     /// Check a saga, and whether it fits its plugins
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Make a saga the newest version on a server
+    #[command(after_help = applied::APPLY_EXAMPLES)]
+    Apply(applied::Apply),
+    /// List the sagas of a tenant on a server
+    #[command(after_help = applied::LIST_EXAMPLES)]
+    List(applied::List),
+    /// Show a version of a saga on a server, or what differs between two
+    #[command(after_help = applied::SHOW_EXAMPLES)]
+    Show(applied::Show),
 }
 
 /// Arguments of `saga check`.
@@ -37,7 +47,16 @@ pub(super) struct Check {
     plugins: Vec<PluginFile>,
 }
 
-pub(super) fn run(Saga::Check(args): &Saga, format: Format) -> anyhow::Result<Exit> {
+pub(super) fn run(command: &Saga, format: Format) -> anyhow::Result<Exit> {
+    match command {
+        Saga::Check(check) => self::checked(check, format),
+        Saga::Apply(apply) => applied::apply(apply, format),
+        Saga::List(list) => applied::list(list, format),
+        Saga::Show(show) => applied::show(show, format),
+    }
+}
+
+fn checked(args: &Check, format: Format) -> anyhow::Result<Exit> {
     let definition = definition(&args.saga)?;
     let components = components(&args.plugins)?;
     if !components.is_empty() {

@@ -1,20 +1,14 @@
 //! `amends state`: the tenant's keys and values, read and written by hand. What is written is in the audit chain like everything else.
 
-use super::argument::{Data, JsonSource, Tenant, json, text_file};
+use super::argument::{JsonSource, json, text_file};
+use super::desk::{At, StateValue};
 use super::error::{misuse, refused};
-use super::hosted::on;
 use super::output::{Exit, Format, plain, remark, say, say_json};
 use super::text::{WIDTH, count, cut};
-use crate::compose::{Host, Reader};
-use crate::store::{PAGE_LEN_MAX, Store, StoreError, Value};
-use amends_domain::id::TenantId;
 use amends_domain::payload::{Payload, check_state_key};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value as Json};
 use std::path::{Path, PathBuf};
-
-/// Most keys that are written at a time; more are written one lot after the other.
-const WRITES_MAX: usize = 1000;
 
 /// Widest column of keys; longer keys push their own value only.
 const KEY_COLUMNS_MAX: usize = 24;
@@ -23,18 +17,19 @@ const VALUE_COLUMNS_MIN: usize = 60;
 
 const LIST_EXAMPLES: &str = "\
 Examples:
-  amends state list --data ./data
+  amends state list --prefix stock/
   amends state list --data ./data --tenant acme --prefix stock/ --json";
 
 const GET_EXAMPLES: &str = "\
-Example:
+Examples:
+  amends state get account/anna
   amends state get account/anna --data ./data --tenant acme
 
 Exit code 3 if there is no such key.";
 
 const SET_EXAMPLES: &str = "\
 Examples:
-  amends state set account/anna '{\"balance_cents\":50000}' --data ./data
+  amends state set account/anna '{\"balance_cents\":50000}'
   amends state set carriers @carriers.json --data ./data --tenant acme
   amends state set --file state.json --data ./data      # one object: each of its fields is a key";
 
@@ -63,9 +58,7 @@ pub(super) enum State {
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
+    at: At,
     /// Only keys that begin so
     #[arg(long, value_name = "PREFIX", default_value = "")]
     prefix: String,
@@ -80,9 +73,7 @@ pub(super) struct Get {
     /// The key
     key: String,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
+    at: At,
 }
 
 /// Arguments of `state set`.
@@ -98,9 +89,7 @@ pub(super) struct Set {
     #[arg(long, value_name = "FILE.json", conflicts_with = "key")]
     file: Option<PathBuf>,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
+    at: At,
 }
 
 /// Arguments of `state remove`.
@@ -109,9 +98,7 @@ pub(super) struct Remove {
     /// The key
     key: String,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
+    at: At,
 }
 
 pub(super) fn run(command: &State, format: Format) -> anyhow::Result<Exit> {
@@ -124,54 +111,28 @@ pub(super) fn run(command: &State, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
-    let reader = Reader::open(&list.data.dir)?;
     let limit = list.limit as usize;
-    // One more than asked for, to know whether there are more.
-    let mut values = values(&*reader, &list.tenant.id, &list.prefix, limit.saturating_add(1))?;
-    let more = values.len() > limit;
-    values.truncate(limit);
+    let found = list.at.desk()?.values(&list.prefix, limit)?;
     match format {
         Format::Json => {
-            let values: Map<String, Json> = values.into_iter().map(|(key, value)| (key, value.value.readable())).collect();
+            let values: Map<String, Json> = found.items.into_iter().map(|value| (value.key, value.value.readable())).collect();
             say_json(&values)?;
         }
-        Format::Text => say_values(&values)?,
+        Format::Text => say_values(&found.items)?,
     }
-    if more {
+    if found.more {
         remark(format_args!("there are more: --limit {}", limit.saturating_mul(10)))?;
     }
     Ok(Exit::Done)
 }
 
-/// The first `limit` keys that begin with `prefix`, and their values.
-fn values(store: &dyn Store, tenant: &TenantId, prefix: &str, limit: usize) -> Result<Vec<(String, Value)>, StoreError> {
-    let mut values = Vec::new();
-    let mut after = None;
-    if !prefix.is_empty() {
-        // The prefix itself is the first key that can begin with it, and pages begin behind a key.
-        values.extend(store.state(tenant, prefix)?.map(|value| (prefix.to_owned(), value)));
-        after = Some(prefix.to_owned());
-    }
-    while values.len() < limit {
-        let page = store.states(tenant, after.as_deref(), PAGE_LEN_MAX.min(limit - values.len()))?;
-        let Some((newest, _)) = page.last() else { break };
-        after = Some(newest.clone());
-        let past = !newest.starts_with(prefix);
-        values.extend(page.into_iter().take_while(|(key, _)| key.starts_with(prefix)));
-        if past {
-            break;
-        }
-    }
-    Ok(values)
-}
-
-fn say_values(values: &[(String, Value)]) -> anyhow::Result<()> {
+fn say_values(values: &[StateValue]) -> anyhow::Result<()> {
     if values.is_empty() {
         return Ok(remark("no keys")?);
     }
-    let keys: Vec<_> = values.iter().map(|(key, _)| plain(key)).collect();
+    let keys: Vec<_> = values.iter().map(|value| plain(&value.key)).collect();
     let columns = keys.iter().map(|key| key.chars().count()).filter(|len| *len <= KEY_COLUMNS_MAX).max().unwrap_or_default();
-    for (key, (_, value)) in keys.iter().zip(values) {
+    for (key, value) in keys.iter().zip(values) {
         let room = WIDTH.saturating_sub(key.chars().count().max(columns) + 2).max(VALUE_COLUMNS_MIN);
         say(format_args!("{key:<columns$}  {}", cut(&plain(&value.value.readable().to_string()), room)))?;
     }
@@ -179,12 +140,12 @@ fn say_values(values: &[(String, Value)]) -> anyhow::Result<()> {
 }
 
 fn get(get: &Get, format: Format) -> anyhow::Result<Exit> {
-    let reader = Reader::open(&get.data.dir)?;
-    let tenant = &get.tenant.id;
-    let value = reader.state(tenant, &get.key)?;
-    let value = value.ok_or_else(|| refused("unknown_key", format!("the state of tenant `{tenant}` has no key `{}`", get.key)))?;
+    let desk = get.at.desk()?;
+    let Some(value) = desk.value(&get.key)? else {
+        return Err(refused("unknown_key", format!("the state of tenant `{}` has no key `{}`", desk.tenant()?, get.key)));
+    };
     match format {
-        Format::Json => say_json(&serde_json::json!({ "key": get.key, "version": value.version, "value": value.value }))?,
+        Format::Json => say_json(&serde_json::json!({ "key": value.key, "version": value.version, "value": value.value }))?,
         Format::Text => say_json(&value.value)?,
     }
     Ok(Exit::Done)
@@ -197,42 +158,31 @@ fn set(set: &Set, format: Format) -> anyhow::Result<Exit> {
         (_, _, None) => return Err(misuse("nothing_to_set", "give a key and its value, or --file")),
     };
     let keys = values.len();
-    let exit = write(Host::open(&set.data.dir)?, &set.data.dir, &set.tenant, &values)?;
-    match format {
-        _ if exit != Exit::Done => {}
-        Format::Json => say_json(&serde_json::json!({ "set": keys }))?,
-        Format::Text => say(format_args!("{} set", count(keys, "key")))?,
-    }
-    Ok(exit)
-}
-
-fn remove(remove: &Remove, format: Format) -> anyhow::Result<Exit> {
-    let key = checked(&remove.key)?;
-    let reader = Reader::open(&remove.data.dir)?;
-    let found = reader.state(&remove.tenant.id, &key)?.is_some();
-    drop(reader);
-    let exit =
-        if found { write(Host::open(&remove.data.dir)?, &remove.data.dir, &remove.tenant, &[(key, None)])? } else { Exit::Done };
-    match (format, found) {
-        _ if exit != Exit::Done => {}
-        (Format::Json, _) => say_json(&serde_json::json!({ "removed": usize::from(found) }))?,
-        (Format::Text, true) => say("1 key removed")?,
-        (Format::Text, false) => say("there was no such key")?,
-    }
-    Ok(exit)
-}
-
-/// Each lot is durable before the next begins: stopped in between, the lots before it are written and the others not.
-fn write(host: Host, data: &Path, tenant: &Tenant, values: &[(String, Option<Payload>)]) -> anyhow::Result<Exit> {
-    on(host, Some(data), async |coordinator| {
-        for lot in values.chunks(WRITES_MAX) {
-            coordinator.write_state(&tenant.id, lot.to_vec()).await?;
+    set.at.desk()?.write(values, &|| {
+        match format {
+            Format::Json => say_json(&serde_json::json!({ "set": keys }))?,
+            Format::Text => say(format_args!("{} set", count(keys, "key")))?,
         }
         Ok(Exit::Done)
     })
 }
 
-fn values_of(file: &Path) -> anyhow::Result<Vec<(String, Option<Payload>)>> {
+fn remove(remove: &Remove, format: Format) -> anyhow::Result<Exit> {
+    let key = checked(&remove.key)?;
+    let desk = remove.at.desk()?;
+    let found = desk.value(&key)?.is_some();
+    let told = || {
+        match (format, found) {
+            (Format::Json, _) => say_json(&serde_json::json!({ "removed": usize::from(found) }))?,
+            (Format::Text, true) => say("1 key removed")?,
+            (Format::Text, false) => say("there was no such key")?,
+        }
+        Ok(Exit::Done)
+    };
+    if found { desk.write(vec![(key, None)], &told) } else { told() }
+}
+
+pub(super) fn values_of(file: &Path) -> anyhow::Result<Vec<(String, Option<Payload>)>> {
     let text = text_file(file)?;
     let read: Result<Map<String, Json>, _> = serde_json::from_str(&text);
     let fields = read.map_err(|error| refused("input_not_json", format!("{} is not a JSON object: {error}", file.display())))?;

@@ -6,6 +6,7 @@ use amends_domain::id::{RunId, SagaName};
 use amends_domain::run::{Phase, Run, RunHead, RunStatus};
 use amends_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// How a run may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -49,17 +50,17 @@ impl Status {
 }
 
 /// A run in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunRow {
     pub(crate) id: RunId,
     pub(crate) saga: SagaName,
     pub(crate) version: u32,
-    pub(crate) status: &'static str,
+    pub(crate) status: Cow<'static, str>,
     pub(crate) started_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ended_at: Option<Timestamp>,
     /// How many of its steps wait for a person.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) dead_letters: u32,
 }
 
@@ -72,7 +73,7 @@ impl RunRow {
     /// A run by its head.
     pub(crate) fn of(id: RunId, head: &RunHead) -> Self {
         let RunHead { saga, version, status, started, ended, dead_letters, .. } = head;
-        let (saga, status) = (saga.clone(), status.word());
+        let (saga, status) = (saga.clone(), status.word().into());
         Self { id, saga, version: *version, status, started_at: *started, ended_at: *ended, dead_letters: *dead_letters }
     }
 }

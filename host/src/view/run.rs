@@ -8,7 +8,7 @@ use amends_domain::id::{RunId, SagaName, StepId, StepIndex};
 use amends_domain::payload::Payload;
 use amends_domain::run::{Ended, Phase, Run};
 use amends_domain::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A run and all its attempts: the shape that programs rely on.
 #[derive(Debug, Serialize)]
@@ -57,7 +57,7 @@ pub(crate) struct EndedView {
     rest: RunView,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FaultView {
     pub(super) code: String,
     pub(super) message: String,

@@ -9,7 +9,8 @@ use amends_domain::id::{RunId, SagaName, SignalName, StepId, StepIndex};
 use amends_domain::payload::Payload;
 use amends_domain::run::{Effect, Run, Settled};
 use amends_domain::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Something that was asked of a run.
 #[derive(Debug, Default, Serialize)]
@@ -79,7 +80,7 @@ impl DemandView {
 }
 
 /// What a person did about a dead letter, or says that they did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ResolutionView {
     resolution: Resolution,
     at: Timestamp,
@@ -110,7 +111,7 @@ impl ResolutionView {
 }
 
 /// A dead letter in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct DeadLetterView {
     pub(crate) id: DeadLetterId,
     run: RunId,
@@ -122,7 +123,7 @@ pub(crate) struct DeadLetterView {
     pub(crate) attempts: u32,
     /// How the last one ended; none if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<&'static str>,
+    result: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<FaultView>,
     /// What one person says; it counts when a second one says the same.
@@ -139,7 +140,7 @@ impl DeadLetterView {
 
     /// One of them.
     pub(crate) fn of(run: &Run, letter: &DeadLetter<'_>) -> Self {
-        let (result, said) = letter.last.map(ending).map_or((None, None), |(result, fault)| (Some(result), fault));
+        let (result, said) = letter.last.map(ending).map_or((None, None), |(result, fault)| (Some(result.into()), fault));
         Self {
             id: letter.id.clone(),
             run: run.id(),
@@ -162,7 +163,7 @@ impl DeadLetterView {
 
     /// How its last attempt ended, or why there was none.
     pub(crate) fn said(&self) -> String {
-        match (self.result, &self.fault) {
+        match (&self.result, &self.fault) {
             (Some(result), Some(FaultView { code, message, .. })) if result.replace('-', "_") == *code => {
                 format!("{result}: {message}")
             }

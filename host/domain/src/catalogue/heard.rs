@@ -73,7 +73,8 @@ impl Listener {
             Data::HostAdopted(_) => Event::Adopted,
             Data::SagaCompensating(turned) => Event::CompensationStarted { cause: self.cause(turned)? },
             Data::SagaCompleted(done) => {
-                let (output, fault) = (value(done.output.as_ref(), "output", &done.cut), fault(&done.code, &done.message));
+                let (output, fault) =
+                    (value(done.output.as_ref(), "output", &done.cut), fault(done.code.as_ref(), done.message.as_ref()));
                 Event::Ended { outcome: Outcome::Succeeded, output, fault }
             }
             Data::SagaFailed(failed) => Event::Ended { outcome: word(&failed.outcome)?, output: None, fault: None },
@@ -86,7 +87,7 @@ impl Listener {
             Data::StepCompensated(done) => self.done(done, Direction::Backward)?,
             Data::StepFailed(failed) if failed.given_up => {
                 let details = value(failed.details.as_ref(), "details", &failed.cut);
-                let fault = fault(&failed.code, &failed.message).map(|fault| Fault { details, ..fault });
+                let fault = fault(failed.code.as_ref(), failed.message.as_ref()).map(|fault| Fault { details, ..fault });
                 Event::StepFailed { step: self.step(&failed.step)?, fault }
             }
             Data::StepFailed(failed) => self.failed(failed, Direction::Forward)?,
@@ -249,9 +250,8 @@ fn author(by: &By) -> Author {
     Author { who: by.who.clone(), why: by.why.clone(), key: None }
 }
 
-fn fault(code: &Option<String>, message: &Option<String>) -> Option<Fault> {
-    let code = code.clone()?;
-    Some(Fault { code, message: message.clone().unwrap_or_default(), details: None })
+fn fault(code: Option<&String>, message: Option<&String>) -> Option<Fault> {
+    Some(Fault { code: code?.clone(), message: message.cloned().unwrap_or_default(), details: None })
 }
 
 /// A value that is there, or what is told in its place.

@@ -1,21 +1,19 @@
 //! `amends dead-letter redrive` and `resolve`: the two ways out.
 
 use super::super::argument::{JsonSource, PluginFile, components};
-use super::super::error::{misuse, refused};
-use super::super::journal::Journal;
+use super::super::desk::{Wish, With};
+use super::super::error::refused;
 use super::super::output::{Exit, Format};
-use super::super::run::{Ask, Wanted, demand, step_of};
-use crate::coordinator::{Coordinator, Correction};
-use amends_domain::event::{Confirmation, Demand, Direction, Resolution, Resolve as Resolved};
-use amends_domain::explain::{DeadLetterId, dead_letters};
-use amends_domain::id::StepIndex;
+use super::super::run::{About, Ask, demand};
+use amends_domain::event::Resolution;
+use amends_domain::explain::DeadLetterId;
 use clap::Args;
 
 pub(super) const REDRIVE_EXAMPLES: &str = "\
 Examples:
-  amends dead-letter redrive run_01kb0v7m4q8r5t2x9y3z6w1a0c.charge-payment --data ./data
+  amends dead-letter redrive run_01kb0v7m4q8r5t2x9y3z6w1a0c.charge-payment
   amends dead-letter redrive run_01kb0v7m4q8r5t2x9y3z6w1a0c.charge-payment --plugin orders=corrected.wasm --data ./data
-  amends dead-letter redrive run_01kb0v7m4q8r5t2x9y3z6w1a0c.charge-payment --latest --data ./data
+  amends dead-letter redrive run_01kb0v7m4q8r5t2x9y3z6w1a0c.charge-payment --latest --follow
 
 Without --plugin or --latest with the component that the run pins. A corrected component is installed, which is what new runs use, and
 takes the place of the pinned one for this step; it must have the handler. Exit code 0 if it is noted, however it ends; 3 if refused.";
@@ -45,7 +43,7 @@ pub(in crate::cli) struct Letter {
 pub(in crate::cli) struct Redrive {
     #[command(flatten)]
     letter: Letter,
-    /// With this component, which is installed for the plugin that the step uses
+    /// With --data: with this component, which is installed for the plugin that the step uses
     #[arg(long, value_name = "NAME=FILE.wasm", conflicts_with = "latest")]
     plugin: Option<PluginFile>,
     /// With the component that the plugin's name means now
@@ -73,63 +71,34 @@ pub(in crate::cli) struct Resolve {
 }
 
 pub(super) fn redrive(redrive: &Redrive, format: Format) -> anyhow::Result<Exit> {
-    let Letter { dead_letter: id, ask } = &redrive.letter;
-    let correction = correction(redrive)?;
-    let wanted = async |coordinator: &Coordinator| {
-        let (_, step) = found(coordinator, &redrive.letter)?;
-        let component = match correction {
-            None => None,
-            Some(correction) => Some(coordinator.correct(&ask.tenant.id, id.run, step, correction).await?),
-        };
-        Ok(Wanted { demand: Demand::Redrive { step, component }, step: Some(step) })
-    };
-    demand(id.run, ask, wanted, format)
+    let with = with(redrive)?;
+    settle(&redrive.letter, |id| Wish::Redrive { step: id.step.clone(), with }, format)
 }
 
-fn correction(redrive: &Redrive) -> anyhow::Result<Option<Correction>> {
+fn with(redrive: &Redrive) -> anyhow::Result<With> {
     if redrive.latest {
-        return Ok(Some(Correction::Latest));
+        return Ok(With::Latest);
     }
-    let Some(plugin) = &redrive.plugin else { return Ok(None) };
+    let Some(plugin) = &redrive.plugin else { return Ok(With::Pinned) };
     let component = components(std::slice::from_ref(plugin))?.pop_first();
-    Ok(component.map(|(plugin, bytes)| Correction::Component { plugin, bytes }))
+    Ok(component.map_or(With::Pinned, |(plugin, bytes)| With::Component { plugin, bytes }))
 }
 
 pub(super) fn resolve(resolve: &Resolve, format: Format) -> anyhow::Result<Exit> {
-    let Letter { dead_letter: id, ask } = &resolve.letter;
     let read = |source: &Option<JsonSource>, what| source.as_ref().map(|source| source.read(what)).transpose();
     let (evidence, output) = (read(&resolve.evidence, "the evidence")?, read(&resolve.output, "the output")?);
-    let wanted = async |coordinator: &Coordinator| {
-        let (journal, step) = found(coordinator, &resolve.letter)?;
-        let resolution = resolution(resolve, &journal, step)?;
-        let resolved = Resolved { step, resolution, evidence, output, confirmation: Confirmation::NotNeeded };
-        Ok(Wanted { demand: Demand::Resolve(Box::new(resolved)), step: Some(step) })
+    let resolution = match (resolve.undone, resolve.done) {
+        (_, true) => Some(Resolution::Done),
+        (true, false) => Some(Resolution::Undone),
+        (false, false) => None,
     };
-    demand(id.run, ask, wanted, format)
+    settle(&resolve.letter, |id| Wish::Resolve { step: id.step.clone(), resolution, evidence, output }, format)
 }
 
-/// A compensation that failed can be settled one way only, so it need not be said; of anything else nobody may guess.
-fn resolution(resolve: &Resolve, journal: &Journal, step: StepIndex) -> anyhow::Result<Resolution> {
-    match (resolve.undone, resolve.done) {
-        (_, true) => return Ok(Resolution::Done),
-        (true, false) => return Ok(Resolution::Undone),
-        (false, false) => {}
-    }
-    let run = journal.replay()?;
-    let letter = dead_letters(&run, &journal.entries).into_iter().find(|letter| letter.step == step);
-    match letter.map(|letter| letter.direction) {
-        Some(Direction::Forward) => {
-            Err(misuse("resolution_missing", "the step went forward: say --done if what it should do is done, --undone if not"))
-        }
-        Some(Direction::Backward) | None => Ok(Resolution::Undone),
-    }
-}
-
-fn found(coordinator: &Coordinator, letter: &Letter) -> anyhow::Result<(Journal, StepIndex)> {
+fn settle(letter: &Letter, wish: impl FnOnce(&DeadLetterId) -> Wish, format: Format) -> anyhow::Result<Exit> {
     let Letter { dead_letter: id, ask } = letter;
-    let journal = Journal::read(&**coordinator.store(), &ask.tenant.id, id.run)?;
-    let step = step_of(&journal.definition, &id.step)?;
-    Ok((journal, step))
+    let about = About { wish: wish(id), step: Some(id.step.clone()) };
+    demand(id.run, ask, about, format)
 }
 
 /// The dead letter with this id.

@@ -1,12 +1,11 @@
 //! `amends dead-letter show`: all that somebody needs who has to decide about one.
 
-use super::super::argument::{Data, Tenant};
+use super::super::desk::{At, step_of};
 use super::super::journal::Journal;
 use super::super::output::{Exit, Format, plain, say, say_json};
 use super::super::text::{WIDTH, count, cut, wrapped};
 use super::super::timeline::Timeline;
 use super::settle::no_letter;
-use crate::compose::Reader;
 use crate::view::{DeadLetterView, LetterDetails};
 use amends_domain::explain::{Action, DeadLetter, DeadLetterId, dead_letters};
 use amends_domain::payload::Payload;
@@ -15,7 +14,7 @@ use clap::Args;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  amends dead-letter show run_01kb0v7m4q8r5t2x9y3z6w1a0c.charge-payment --data ./data
+  amends dead-letter show run_01kb0v7m4q8r5t2x9y3z6w1a0c.charge-payment
   amends dead-letter show run_01kb0v7m4q8r5t2x9y3z6w1a0c.charge-payment --data ./data --json
 
 Exit code 3 if there is no such dead letter (unknown_run, unknown_step, not_a_dead_letter).";
@@ -32,22 +31,21 @@ pub(in crate::cli) struct Show {
     #[arg(value_name = "RUN.STEP")]
     dead_letter: DeadLetterId,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
+    at: At,
 }
 
 pub(super) fn show(show: &Show, format: Format) -> anyhow::Result<Exit> {
-    let reader = Reader::open(&show.data.dir)?;
-    let journal = Journal::read(&*reader, &show.tenant.id, show.dead_letter.run)?;
-    let step = super::super::run::step_of(&journal.definition, &show.dead_letter.step)?;
+    let desk = show.at.desk()?;
+    let journal = desk.journal(show.dead_letter.run)?;
+    let step = step_of(&journal.definition, &show.dead_letter.step)?;
     let run = journal.replay()?;
     let letters = dead_letters(&run, &journal.entries);
     let Some(letter) = letters.iter().find(|letter| letter.step == step) else {
         let stands = format!("the step is {} and the run is {}", run.status_of(step), run.status().word());
         return Err(no_letter(&show.dead_letter, &stands));
     };
-    let commands = commands(letter, &run, show);
+    let way = show.at.here().map_or(Way::There, |_| Way::Here);
+    let commands = commands(letter, &run, way, &desk.place());
     match format {
         Format::Json => say_json(&LetterDetails::of(&run, letter, &journal.entries, commands))?,
         Format::Text => Page { journal: &journal, run: &run, letter }.say(&commands)?,
@@ -55,21 +53,34 @@ pub(super) fn show(show: &Show, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// How a corrected plugin comes to where the run is.
+#[derive(Clone, Copy)]
+enum Way {
+    /// With the redrive.
+    Here,
+    /// By itself, before.
+    There,
+}
+
 /// What to type, the recommended first.
-fn commands(letter: &DeadLetter<'_>, run: &Run, show: &Show) -> Vec<String> {
+fn commands(letter: &DeadLetter<'_>, run: &Run, way: Way, place: &str) -> Vec<String> {
     let id = &letter.id;
-    let tenant = if show.tenant.id.as_str() == "local" { String::new() } else { format!(" --tenant {}", show.tenant.id) };
-    let place = format!("--data {}{tenant}", show.data.dir.display());
     let plugin = run.definition().step(letter.step).uses().map_or("NAME", |uses| uses.handler.plugin.as_str());
-    let redrive = format!("amends dead-letter redrive {id} {place}");
-    let corrected = format!("amends dead-letter redrive {id} --plugin {plugin}=FILE.wasm {place}");
-    let undone = format!("amends dead-letter resolve {id} --undone --reason TEXT --evidence JSON {place}");
-    let done = format!("amends dead-letter resolve {id} --done --output JSON --reason TEXT --evidence JSON {place}");
+    let redrive = format!("amends dead-letter redrive {id}{place}");
+    let corrected = || match way {
+        Way::Here => vec![format!("amends dead-letter redrive {id} --plugin {plugin}=FILE.wasm{place}")],
+        Way::There => vec![
+            format!("amends plugin push {plugin} VERSION FILE.wasm{place}"),
+            format!("amends dead-letter redrive {id} --latest{place}"),
+        ],
+    };
+    let undone = format!("amends dead-letter resolve {id} --undone --reason TEXT --evidence JSON{place}");
+    let done = format!("amends dead-letter resolve {id} --done --output JSON --reason TEXT --evidence JSON{place}");
     match letter.advice.action {
         Action::Redrive => vec![redrive],
-        Action::RedriveCorrected => vec![corrected],
-        Action::ResolveUndone => vec![undone, corrected],
-        Action::ResolveDone => vec![done, corrected],
+        Action::RedriveCorrected => corrected(),
+        Action::ResolveUndone => std::iter::once(undone).chain(corrected()).collect(),
+        Action::ResolveDone => std::iter::once(done).chain(corrected()).collect(),
         Action::FindOut => vec![done, undone],
     }
 }

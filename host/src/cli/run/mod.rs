@@ -8,8 +8,9 @@ mod start;
 use super::output::{Exit, Format};
 use clap::Subcommand;
 
+use super::desk::Wish;
 use demand::Target;
-pub(super) use demand::{Ask, Wanted, demand, step_of};
+pub(super) use demand::{About, Ask, demand};
 
 /// Start runs, see what became of them, and ask something of them
 #[derive(Debug, Subcommand)]
@@ -23,6 +24,9 @@ pub(super) enum Run {
     /// Show one run: its input and output, the timeline of its attempts, how each step stands
     #[command(after_help = show::EXAMPLES)]
     Show(show::Show),
+    /// Show the timeline of a run while it comes
+    #[command(after_help = demand::FOLLOW_EXAMPLES)]
+    Follow(demand::Follow),
     /// Take back what a run did so far
     #[command(after_help = demand::CANCEL_EXAMPLES)]
     Cancel(demand::Cancel),
@@ -51,12 +55,13 @@ pub(super) fn run(command: &Run, format: Format) -> anyhow::Result<Exit> {
         Run::Start(start) => start::run(start, format),
         Run::List(list) => list::list(list, format),
         Run::Show(show) => show::show(show, format),
+        Run::Follow(follow) => demand::follow(follow, format),
         Run::Cancel(cancel) => demand::cancel(cancel, format),
-        Run::Pause(target) => demand::pause(target, format),
-        Run::Resume(target) => demand::resume(target, format),
+        Run::Pause(target) => demand::simple(target, Wish::Pause, format),
+        Run::Resume(target) => demand::simple(target, Wish::Resume, format),
         Run::Signal(signal) => demand::signal(signal, format),
-        Run::Retry(target) => demand::retry(target, format),
+        Run::Retry(target) => demand::simple(target, Wish::Retry, format),
         Run::Compensate(compensate) => demand::compensate(compensate, format),
-        Run::Kill(target) => demand::kill(target, format),
+        Run::Kill(target) => demand::simple(target, Wish::Kill, format),
     }
 }

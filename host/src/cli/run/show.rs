@@ -1,12 +1,11 @@
 //! `amends run show`: one run, its timeline, how each step stands, and what is to be done about those that wait for a person.
 
-use super::super::argument::{Data, Tenant};
+use super::super::desk::{At, Desk};
 use super::super::journal::Journal;
 use super::super::output::{Exit, Format, plain, say, say_json};
 use super::super::standing::standing;
 use super::super::text::{WIDTH, cut, span, wrapped};
 use super::super::timeline::fault_text;
-use crate::compose::Reader;
 use amends_domain::explain::{dead_letters, proof};
 use amends_domain::id::{RunId, StepIndex};
 use amends_domain::payload::Payload;
@@ -15,7 +14,7 @@ use clap::Args;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  amends run show run_01kb0v7m4q8r5t2x9y3z6w1a0c --data ./data
+  amends run show run_01kb0v7m4q8r5t2x9y3z6w1a0c
   amends run show run_01kb0v7m4q8r5t2x9y3z6w1a0c --data ./data --json";
 
 /// Arguments of `run show`.
@@ -24,22 +23,19 @@ pub(in crate::cli) struct Show {
     /// The run
     run: RunId,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
+    at: At,
 }
 
 pub(super) fn show(show: &Show, format: Format) -> anyhow::Result<Exit> {
-    let reader = Reader::open(&show.data.dir)?;
-    let journal = Journal::read(&*reader, &show.tenant.id, show.run)?;
+    let desk = show.at.desk()?;
     match format {
-        Format::Json => say_json(&journal.view()?)?,
-        Format::Text => say_run(&journal, show)?,
+        Format::Json => say_json(&desk.run(show.run)?)?,
+        Format::Text => say_run(&*desk, &desk.journal(show.run)?)?,
     }
     Ok(Exit::Done)
 }
 
-fn say_run(journal: &Journal, show: &Show) -> anyhow::Result<()> {
+fn say_run(desk: &dyn Desk, journal: &Journal) -> anyhow::Result<()> {
     let run = journal.replay()?;
     say_head(&run)?;
     say("")?;
@@ -56,7 +52,7 @@ fn say_run(journal: &Journal, show: &Show) -> anyhow::Result<()> {
         for line in wrapped(&plain(&letter.advice.text), WIDTH - 2, ADVICE_LINES_MAX) {
             say(format_args!("  {line}"))?;
         }
-        say(plain(&format!("  amends dead-letter show {} --data {}", letter.id, show.data.dir.display())))?;
+        say(plain(&format!("  amends dead-letter show {}{}", letter.id, desk.place())))?;
     }
     if let Phase::Ended(ended) = run.phase() {
         say("")?;

@@ -7,6 +7,8 @@ mod audit;
 mod dead_letters;
 #[path = "cli/demands.rs"]
 mod demands;
+#[path = "cli/dev.rs"]
+mod dev;
 #[path = "cli/grants.rs"]
 mod grants;
 #[path = "cli/json.rs"]

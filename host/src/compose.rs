@@ -223,6 +223,11 @@ impl Host {
         Ok(Self { runtime, signals, coordinator })
     }
 
+    /// Does `work` before anything else, and leaves the host open.
+    pub fn first<T>(&self, work: impl AsyncFnOnce(Coordinator) -> T) -> T {
+        self.runtime.block_on(work(self.coordinator.clone()))
+    }
+
     /// Does `work` on this thread, guests on others, until it is done or the process is asked to stop; then closes everything. Runs
     /// that are still driven stop being so and stay open.
     ///

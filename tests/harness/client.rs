@@ -156,6 +156,11 @@ impl Server {
 }
 
 impl Client {
+    /// Somebody with this token, of a server that was started otherwise.
+    pub fn at(address: SocketAddr, token: &str) -> Self {
+        Self { address, token: Some(token.to_owned()) }
+    }
+
     /// Asks something and waits for the answer.
     ///
     /// # Panics

@@ -1,10 +1,11 @@
 //! `amends saga apply|list|show`: the sagas of a tenant on a server. Apart from `saga check`, which needs none.
 
-use super::desk::Server;
+use super::desk::{Server, There};
 use super::hosted::definition;
 use super::output::{Exit, Format, plain, remark, say, say_json};
 use super::text::count;
 use crate::client::{Ask, segment};
+use amends_domain::definition::Definition;
 use amends_domain::id::SagaName;
 use clap::Args;
 use serde::Deserialize;
@@ -78,8 +79,7 @@ pub(super) fn apply(apply: &Apply, format: Format) -> anyhow::Result<Exit> {
     // Read here first: mistakes are told with the file, and nothing is sent that is none.
     let definition = definition(&apply.saga)?;
     let there = apply.server.there()?;
-    let path = there.path(&format!("/sagas/{}", definition.saga))?;
-    let applied: Value = there.ask(&Ask::put(path, "application/json", definition.document.0.clone()))?.json()?;
+    let applied = put(&there, &definition)?;
     match format {
         Format::Json => say_json(&applied)?,
         Format::Text => {
@@ -88,6 +88,17 @@ pub(super) fn apply(apply: &Apply, format: Format) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Applies a saga and gives its version.
+pub(super) fn applied(there: &There, definition: &Definition) -> anyhow::Result<u32> {
+    let row: Row = serde_json::from_value(put(there, definition)?)?;
+    Ok(row.version)
+}
+
+fn put(there: &There, definition: &Definition) -> anyhow::Result<Value> {
+    let path = there.path(&format!("/sagas/{}", definition.saga))?;
+    Ok(there.ask(&Ask::put(path, "application/json", definition.document.0.clone()))?.json()?)
 }
 
 pub(super) fn list(list: &List, format: Format) -> anyhow::Result<Exit> {

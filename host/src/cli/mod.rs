@@ -12,6 +12,7 @@ mod compile_child;
 mod completion;
 mod dead_letter;
 mod desk;
+mod dev;
 mod draft;
 mod drive;
 mod error;
@@ -75,6 +76,7 @@ enum Command {
     Exec(exec::Exec),
     Resume(resume::Resume),
     Serve(serve::Serve),
+    Dev(dev::Dev),
     #[command(subcommand)]
     Run(run::Run),
     #[command(subcommand)]
@@ -122,6 +124,7 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Exec(exec) => exec::run(exec, format),
         Command::Resume(resume) => resume::run(resume, format),
         Command::Serve(serve) => serve::run(serve, format),
+        Command::Dev(dev) => dev::run(dev, format),
         Command::Run(run) => run::run(run, format),
         Command::DeadLetter(letter) => dead_letter::run(letter, format),
         Command::Tenant(tenant) => tenant::run(tenant, format),

@@ -89,7 +89,7 @@ pub(super) struct Delete {
 /// How far a pushed component is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Status {
+pub(super) enum Status {
     Checking,
     Compiling,
     Ready,
@@ -138,7 +138,7 @@ pub(super) fn push(push: &Push, format: Format) -> anyhow::Result<Exit> {
 }
 
 /// Pushes a component and waits until it can be used; gives what the server says of it then. `tell` hears how far it is.
-fn pushed(
+pub(super) fn pushed(
     there: &There,
     plugin: &PluginName,
     version: &PluginVersion,

@@ -2,6 +2,7 @@
 //! durable.
 
 use super::There;
+use crate::cli::applied::applied;
 use crate::cli::asking::{Asking, Driving};
 use crate::cli::desk::{Asked, Desk, Saga, Start, Stood, Told, Wish, With, resolution, step_of};
 use crate::cli::error::misuse;
@@ -9,7 +10,7 @@ use crate::cli::journal::Journal;
 use crate::cli::output::{Exit, Format, say};
 use crate::client::{Ask, segment};
 use amends_domain::event::Resolution;
-use amends_domain::id::{RunId, SagaName, StepId};
+use amends_domain::id::{RunId, StepId};
 use amends_domain::time::Span;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -36,7 +37,10 @@ impl There {
         }
         let saga = match start.saga {
             Saga::Name(name) => name,
-            Saga::Document(definition) => self.applied(&definition.saga, definition.document.0.clone())?,
+            Saga::Document(definition) => {
+                applied(self, &definition)?;
+                definition.saga.clone()
+            }
         };
         let mut body = json!({ "saga": saga, "input": start.input });
         if let Some(begins_at) = start.begin.instant() {
@@ -53,12 +57,6 @@ impl There {
         }
         let rest = start.driving.wait.map(|wait| Span(wait.0.saturating_sub(WAIT_MAX.0)));
         told(&Stood { journal: self.rest(run, start.driving, rest)?, noted: !answer.replayed })
-    }
-
-    /// Applies a saga and gives its name.
-    fn applied(&self, saga: &SagaName, document: bytes::Bytes) -> anyhow::Result<SagaName> {
-        self.ask(&Ask::put(self.path(&format!("/sagas/{saga}"))?, "application/json", document))?;
-        Ok(saga.clone())
     }
 
     pub(super) fn ask_of_run(&self, asked: Asked<'_>, told: Told<'_>) -> anyhow::Result<Exit> {

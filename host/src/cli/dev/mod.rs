@@ -1,0 +1,218 @@
+//! `amends dev`: a server for one developer. It serves like any other; a thread beside it looks at a folder and brings what is new there to the
+//! server, over HTTP like anybody.
+
+mod bring;
+mod folder;
+mod tenant;
+
+use super::desk::{Profile, Profiles, There};
+use super::error::misuse;
+use super::hosted::closed;
+use super::output::{Exit, Format, plain, remark, say, say_json_line};
+use crate::client::{Authorities, Client};
+use crate::compose::Host;
+use crate::serve::{Settings, Told, serve};
+use bring::Bringer;
+use clap::Args;
+use folder::Folder;
+use serde_json::json;
+use std::fs::DirBuilder;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tenant::{TENANT, token};
+
+/// Where it listens, if it can.
+const LISTEN: &str = "127.0.0.1:7878";
+/// How often the folder is looked at. A change is brought when it was seen twice, so that no file is read while it is written.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// How long attempts that run at the end may go on: a developer does not wait.
+const GRACE: Duration = Duration::from_secs(2);
+/// How many names are tried for a folder that goes away.
+const FOLDERS_MAX: u32 = 100;
+
+const EXAMPLES: &str = "\
+Examples:
+  amends dev examples/order-fulfillment
+  amends dev ./shop --plugins ./shop/target/components --data ./shop/.amends
+
+Serves with the tenant `dev`, prints its token as a line for the shell, keeps it in the profile `dev`, and prints the commands that start a run.
+Looks at DIR and the folders in it: sagas (*.yaml, *.yml, *.json), state.json (written once, where the state is empty) and inputs/. The plugins
+that sagas use are NAME.wasm in --plugins, DIR/plugins, DIR, or target/guests of the repository that DIR is in. What changes is brought to the
+server at once; what is refused is told, and the version before goes on. Without --data, everything is gone at the end. Ctrl-C ends it.";
+
+/// Serve one developer: a tenant, a token, and whatever changes in a folder
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Dev {
+    /// The folder with sagas, and plugins if they are not elsewhere
+    #[arg(value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// A folder with plugins, NAME.wasm; may be said often
+    #[arg(long = "plugins", value_name = "DIR")]
+    plugins: Vec<PathBuf>,
+    /// Where to listen; without it, 127.0.0.1:7878, or any port if that is taken
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Keep everything in this data directory
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Leave the profile `dev` as it is
+    #[arg(long)]
+    no_profile: bool,
+}
+
+pub(super) fn run(dev: &Dev, format: Format) -> anyhow::Result<Exit> {
+    let folder = Folder::new(&dev.dir, &dev.plugins)?;
+    let kept = match &dev.data {
+        Some(data) => Kept::In(data.clone()),
+        None => Kept::Nowhere(Gone::new()?),
+    };
+    let host = Host::open(kept.dir())?;
+    let token = host.first(async |coordinator| token(&coordinator).await)?;
+    let mut server = Beside { dev, folder: Some(folder), token, format, bringing: None, over: Arc::default() };
+    let settings = Settings { listen: dev.listen.unwrap_or_else(free), grace: GRACE };
+    let mut failed = None;
+    let (worked, ended) = serve(host, settings, |told| failed = failed.take().or(server.heard(&told).err()))?;
+    let ended = closed(worked, ended, None, |served| Ok(served.map(|()| Exit::Done)?));
+    server.close(&kept);
+    drop(kept);
+    failed.map_or(ended, Err)
+}
+
+/// Where everything is.
+enum Kept {
+    In(PathBuf),
+    Nowhere(Gone),
+}
+
+impl Kept {
+    fn dir(&self) -> &Path {
+        match self {
+            Self::In(dir) | Self::Nowhere(Gone(dir)) => dir,
+        }
+    }
+}
+
+/// A folder that goes away with this.
+struct Gone(PathBuf);
+
+impl Gone {
+    fn new() -> anyhow::Result<Self> {
+        let base = std::env::temp_dir();
+        let name = |n| base.join(format!("amends-dev-{}-{n}", std::process::id()));
+        // Made by this process, for its user: a folder that was there before may be somebody's who waits for one.
+        let made = (0..FOLDERS_MAX).map(name).find(|path| DirBuilder::new().mode(0o700).create(path).is_ok());
+        made.map(Self).ok_or_else(|| misuse("no_directory", format!("no folder can be made in {}: say --data DIR", base.display())))
+    }
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, dir = %self.0.display(), "the folder is still there");
+        }
+    }
+}
+
+/// The usual address, or any port of this machine where somebody else has that one.
+fn free() -> SocketAddr {
+    let usual: SocketAddr = LISTEN.parse().expect("it is an address");
+    if TcpListener::bind(usual).is_ok() { usual } else { SocketAddr::new(usual.ip(), 0) }
+}
+
+/// What goes on beside the server.
+struct Beside<'a> {
+    dev: &'a Dev,
+    /// None: the thread has it.
+    folder: Option<Folder>,
+    token: String,
+    format: Format,
+    bringing: Option<JoinHandle<()>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Beside<'_> {
+    fn heard(&mut self, told: &Told) -> anyhow::Result<()> {
+        match told {
+            Told::FirstToken(operator) => self.tell_operator(operator),
+            Told::Listening(address) => self.begin(&format!("http://{address}")),
+        }
+    }
+
+    fn tell_operator(&self, operator: &str) -> anyhow::Result<()> {
+        match self.format {
+            Format::Text => Ok(say(format_args!("operator token {operator}  (for `amends tenant` and `amends run kill`)"))?),
+            Format::Json => say_json_line(&json!({ "operator_token": operator })),
+        }
+    }
+
+    fn begin(&mut self, url: &str) -> anyhow::Result<()> {
+        let token = self.token.as_str();
+        match self.format {
+            Format::Text => {
+                say(format_args!("listening on {url}"))?;
+                say(format_args!("export AMENDS_URL={url} AMENDS_TENANT={TENANT} AMENDS_TOKEN={token}"))?;
+            }
+            Format::Json => say_json_line(&json!({ "listening": url, "tenant": TENANT, "token": token }))?,
+        }
+        if !self.dev.no_profile {
+            self.keep(url)?;
+        }
+        let tenant = Some(TENANT.parse().expect("it is a name"));
+        let there = There::new(Client::new(url, Some(token), &Authorities::default())?, tenant, " --profile dev".to_owned());
+        if let Some(folder) = self.folder.take() {
+            let (over, format) = (Arc::clone(&self.over), self.format);
+            self.bringing = Some(std::thread::spawn(move || {
+                let mut bringer = Bringer::new(there, folder, format);
+                while !over.load(Ordering::Relaxed) {
+                    bringer.look();
+                    std::thread::sleep(LOOK_EVERY);
+                }
+            }));
+        }
+        Ok(())
+    }
+
+    /// Puts the token where other commands find it.
+    fn keep(&self, url: &str) -> anyhow::Result<()> {
+        let tenant = Some(TENANT.parse().expect("it is a name"));
+        let profile = Profile { url: url.to_owned(), token: Some(self.token.clone()), tenant, ca_file: None };
+        let kept = Profiles::read().and_then(|mut profiles| {
+            profiles.put(TENANT, profile)?;
+            profiles.write()
+        });
+        match kept {
+            Ok(_) => Ok(()),
+            // It serves without.
+            Err(error) => Ok(remark(plain(&format!("no profile `{TENANT}`: {error:#}")))?),
+        }
+    }
+
+    /// Ends what goes on beside the server. A token that opens nothing any more is forgotten.
+    fn close(self, kept: &Kept) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(bringing) = self.bringing {
+            // What it had to say it said.
+            let _ = bringing.join();
+        }
+        if self.dev.no_profile || matches!(kept, Kept::In(_)) {
+            return;
+        }
+        let forgotten = Profiles::read().and_then(|mut profiles| match profiles.profiles.get(TENANT) {
+            Some(profile) if profile.token.as_deref() == Some(self.token.as_str()) => {
+                profiles.profiles.remove(TENANT);
+                profiles.default = profiles.default.take().filter(|default| default != TENANT);
+                profiles.write().map(|_| ())
+            }
+            Some(_) | None => Ok(()),
+        });
+        if let Err(error) = forgotten {
+            tracing::warn!(error = format!("{error:#}"), "the profile is still there");
+        }
+    }
+}

@@ -17,6 +17,8 @@ mod json;
 mod outcomes;
 #[path = "cli/profiles.rs"]
 mod profiles;
+#[path = "cli/readme.rs"]
+mod readme;
 #[path = "cli/refusals.rs"]
 mod refusals;
 #[path = "cli/secrets.rs"]

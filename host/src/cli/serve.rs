@@ -86,7 +86,8 @@ pub(super) fn run(arguments: &Serve, format: Format) -> anyhow::Result<Exit> {
     })
 }
 
-fn settings(config: &Config) -> Settings {
+/// What a server is started with.
+pub(super) fn settings(config: &Config) -> Settings {
     let settings = &config.settings;
     Settings {
         listen: settings.listen,

@@ -9,9 +9,11 @@ use super::desk::{Profile, Profiles, There};
 use super::error::misuse;
 use super::hosted::closed;
 use super::output::{Exit, Format, plain, remark, say, say_json_line};
+use super::serve::settings;
 use crate::client::{Authorities, Client};
 use crate::compose::Host;
-use crate::serve::{Settings, Told, serve};
+use crate::config::{Config, Said};
+use crate::serve::{Told, serve};
 use bring::Bringer;
 use clap::Args;
 use folder::Folder;
@@ -31,7 +33,7 @@ const LISTEN: &str = "127.0.0.1:7878";
 /// How often the folder is looked at. A change is brought when it was seen twice, so that no file is read while it is written.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// How long attempts that run at the end may go on: a developer does not wait.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: &str = "2s";
 /// How many names are tried for a folder that goes away.
 const FOLDERS_MAX: u32 = 100;
 
@@ -75,13 +77,19 @@ pub(super) fn run(dev: &Dev, format: Format) -> anyhow::Result<Exit> {
     let host = Host::open(kept.dir())?;
     let token = host.first(async |coordinator| token(&coordinator).await)?;
     let mut server = Beside { dev, folder: Some(folder), token, format, bringing: None, over: Arc::default() };
-    let settings = Settings { listen: dev.listen.unwrap_or_else(free), grace: GRACE };
+    let settings = settings(&config(kept.dir(), dev.listen.unwrap_or_else(free))?);
     let mut failed = None;
     let (worked, ended) = serve(host, settings, |told| failed = failed.take().or(server.heard(&told).err()))?;
     let ended = closed(worked, ended, None, |served| Ok(served.map(|()| Exit::Done)?));
     server.close(&kept);
     drop(kept);
     failed.map_or(ended, Err)
+}
+
+/// As a server has it where nobody says anything; what is said of servers in the environment is not for this one.
+fn config(data: &Path, listen: SocketAddr) -> anyhow::Result<Config> {
+    let flags = vec![("data", data.display().to_string()), ("listen", listen.to_string()), ("grace", GRACE.to_owned())];
+    Ok(Config::read(Said { flags, file: None }, |_| None)?)
 }
 
 /// Where everything is.
@@ -141,6 +149,7 @@ impl Beside<'_> {
         match told {
             Told::FirstToken(operator) => self.tell_operator(operator),
             Told::Listening(address) => self.begin(&format!("http://{address}")),
+            Told::Metrics(_) => Ok(()),
         }
     }
 

@@ -126,7 +126,7 @@ pub(crate) const CRATES: &[Reserved] = &[
     },
     Reserved { path: &["anyhow"], only: &["cli", "main"], why: "errors have types below the command line" },
     Reserved { path: &["prometheus_client"], only: &["telemetry"], why: "only telemetry/ knows how numbers are told" },
-    Reserved { path: &["toml"], only: &["config"], why: "only config/ reads TOML" },
+    Reserved { path: &["toml"], only: &["config", "cli/desk/profiles"], why: "only the configuration and the profiles are TOML" },
     Reserved { path: &["clap"], only: &["cli", "main", "config"], why: "only the command line has arguments" },
 ];
 

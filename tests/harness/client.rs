@@ -31,8 +31,8 @@ pub struct Answered {
 /// Somebody with a token.
 #[derive(Debug, Clone)]
 pub struct Client {
-    address: SocketAddr,
-    token: Option<String>,
+    pub(crate) address: SocketAddr,
+    pub(crate) token: Option<String>,
 }
 
 /// A stream of events.
@@ -90,6 +90,14 @@ impl Server {
                 return Self { program: Some(program), address, metrics, operator };
             }
         }
+    }
+
+    /// The number of its process.
+    ///
+    /// # Panics
+    /// If it is over.
+    pub fn pid(&self) -> u32 {
+        self.program.as_ref().expect("it runs").id()
     }
 
     /// The token of its first operator.

@@ -6,6 +6,7 @@ mod host;
 mod idle;
 mod names;
 mod program;
+mod session;
 mod site;
 mod uploads;
 
@@ -15,6 +16,7 @@ pub use host::{Host, payload};
 pub use idle::Idle;
 pub use names::ScriptedNames;
 pub use program::{Ended, PATIENCE, Program, run_amends, run_amends_with};
+pub use session::{Heard, Session};
 pub use site::{Arrived, Reply, Site};
 pub use uploads::{bare_component, bomb, busy, core_function, core_module, items, leb, section, with_modules, with_sections};
 

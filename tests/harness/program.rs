@@ -57,6 +57,11 @@ pub fn run_amends_with<'a, A: AsRef<OsStr>>(
 }
 
 impl Program {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts `amends` with `args`. The variables of this process that speak to `amends` do not reach it.
     ///
     /// # Panics

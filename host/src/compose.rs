@@ -5,7 +5,7 @@ use crate::clock::SystemClock;
 use crate::config;
 use crate::coordinator::Coordinator;
 use crate::sandbox::{
-    CodeDir, CompileLimits, CompilerSettings, EgressSettings, Pace, Sandbox, SandboxError, SandboxSettings, set_pace,
+    CodeDir, CompileLimits, CompilerSettings, EgressSettings, Pace, Sandbox, SandboxError, SandboxSettings, Traces, set_pace,
 };
 use crate::store::backup::RestoreError;
 use crate::store::memory::MemoryStore;
@@ -54,6 +54,8 @@ pub struct Machine {
     pub code_disk_max: u64,
     /// What compiling one component may take.
     pub compile: CompileLimits,
+    /// Whether requests of guests carry the name of their trace.
+    pub traces: Traces,
     /// The file with the master key; none: the one that the environment names, if any.
     pub master_key_file: Option<PathBuf>,
 }
@@ -69,6 +71,7 @@ impl Machine {
             // Some fifty interpreters, or a thousand small plugins.
             code_disk_max: 2 * 1024 * 1024 * 1024,
             compile: CompileLimits::PLUGINS,
+            traces: Traces::Untold,
             master_key_file: None,
         }
     }
@@ -87,6 +90,7 @@ impl Machine {
                 cpu_max_s: settings.compiler_cpu_max_s,
                 wall_max: settings.compiler_wall_max,
             },
+            traces: if settings.traces_endpoint.is_some() { Traces::Told } else { Traces::Untold },
             master_key_file: settings.master_key_file.clone(),
         }
     }
@@ -115,7 +119,7 @@ impl Machine {
             compiler: CompilerSettings::Process { program: THIS_PROGRAM.into(), limits: self.compile },
             code_dir,
             outside: None,
-            egress: EgressSettings::system(),
+            egress: EgressSettings { traces: self.traces, ..EgressSettings::system() },
         })
     }
 

@@ -6,10 +6,13 @@ use crate::clock::{Clock, SystemClock};
 use crate::compose::{Ended, Host, OpenError, Stopping};
 use crate::coordinator::{AlterError, Coordinator, DriveError, KeepDriving, KeepWatch, Pauses, host_tenant};
 use crate::disk::{FreeMin, Space};
+use crate::telemetry::{Collector, NoCollector};
 use amends_domain::access::Standing;
 use amends_domain::event::{Role, TenantEvent};
 use amends_domain::time::Span;
 use axum::serve::ListenerExt;
+use http::Uri;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,6 +36,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where to tell how the host fares, without a token; none: nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// Who is sent traces; none: nobody.
+    pub traces: Option<Uri>,
     /// How long attempts that run when it is asked to stop may go on.
     pub grace: Duration,
     /// A run that has nothing to do for longer costs no task: there may be many.
@@ -73,6 +78,9 @@ pub enum ServeError {
     /// It is not known whether everything is durable.
     #[error(transparent)]
     Drain(#[from] DriveError),
+    /// There is no such collector.
+    #[error(transparent)]
+    Traces(#[from] NoCollector),
     /// Serving broke off.
     #[error("serving: {0}")]
     Broken(#[source] io::Error),
@@ -108,7 +116,7 @@ async fn run(
     let metrics = async {
         match metrics {
             Some(serving) => serving.await,
-            None => std::future::pending().await,
+            None => pending().await,
         }
     };
     let (listener, address) = listen(settings.listen).await?;
@@ -116,6 +124,13 @@ async fn run(
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let router = api.router();
     tell(Told::Listening(address));
+    let collector = settings.traces.as_ref().map(Collector::new).transpose()?;
+    let tracing = async {
+        match collector {
+            Some(collector) => coordinator.keep_tracing(collector).await,
+            None => pending().await,
+        }
+    };
     let driving = KeepDriving { adopted_max: settings.adopted_max, pauses: PAUSES };
     let driving = coordinator.keep_driving(driving);
     let watching = coordinator.keep_watch(KeepWatch { space: settings.space, free_min: settings.free_min, every: WATCH_EVERY });
@@ -143,6 +158,7 @@ async fn run(
         error = coordinator.failed() => Err(DriveError::from(error).into()),
         never = driving => match never {},
         never = watching => match never {},
+        never = tracing => match never {},
     }
 }
 

@@ -53,7 +53,7 @@ impl Site {
             compiler: CompilerSettings::Process { program: harness::amends(), limits: COMPILER },
             code_dir: None,
             outside: None,
-            egress: EgressSettings { names: Some(egress::names() as Arc<dyn Names>), authorities: Vec::new() },
+            egress: EgressSettings { names: Some(egress::names() as Arc<dyn Names>), ..EgressSettings::system() },
         };
         let sandbox = Sandbox::new(settings).expect("this machine runs guests");
         let vault = Vault::of_text(KEY).expect("a key");

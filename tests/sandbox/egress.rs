@@ -3,8 +3,9 @@
 
 use super::*;
 use crate::world::Point;
-use amends::sandbox::Names;
+use amends::sandbox::{Names, Traces};
 use amends_domain::event::{HostGrant, Reach, Transport};
+use amends_domain::trace::{SpanId, traceparent};
 use harness::guest as plugin;
 use harness::{Reply as Answer, ScriptedNames, Site};
 use serde_json::{Value, json};
@@ -15,11 +16,18 @@ struct Case {
     names: Arc<ScriptedNames>,
     authorities: Vec<bytes::Bytes>,
     grants: Vec<HostGrant>,
+    traces: Traces,
 }
 
 impl Case {
     fn new() -> Self {
-        Self { world: World::new(Mood::Prompt), names: ScriptedNames::new(&[]), authorities: Vec::new(), grants: Vec::new() }
+        Self {
+            world: World::new(Mood::Prompt),
+            names: ScriptedNames::new(&[]),
+            authorities: Vec::new(),
+            grants: Vec::new(),
+            traces: Traces::Untold,
+        }
     }
 
     /// Grants http to this machine under the name `host`.
@@ -33,8 +41,11 @@ impl Case {
     }
 
     async fn run_as(&self, script: Value, change: impl FnOnce(&mut Call)) -> Reply {
-        let egress =
-            EgressSettings { names: Some(Arc::clone(&self.names) as Arc<dyn Names>), authorities: self.authorities.clone() };
+        let egress = EgressSettings {
+            names: Some(Arc::clone(&self.names) as Arc<dyn Names>),
+            authorities: self.authorities.clone(),
+            traces: self.traces,
+        };
         let sandbox = Sandbox::new(SandboxSettings { egress, ..SETTINGS }).expect("this machine runs guests");
         let component = load(&sandbox, std::fs::read(plugin("probe")).expect("it is built")).await;
         let input = json!({ "forward": script, "backward": script }).to_string();
@@ -88,6 +99,25 @@ async fn a_request_is_noted_sent_with_its_key_answered_and_noted_before_the_gues
     );
     assert_eq!(arrived[0].header("host"), Some(format!("127.0.0.1:{}", site.port()).as_str()));
     assert!(reply.log.is_empty() && reply.host_error.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_says_of_which_trace_it_is_where_somebody_collects_that() {
+    let site = Site::start(|_| Answer::new(200, ""));
+    let script = json!([{ "send": { "method": "POST", "url": site.url("/"), "headers": [["traceparent", "mine"]] } }]);
+    let mut case = Case::new().granting(&format!("127.0.0.1:{}", site.port()));
+    let mut wanted = None;
+    for traces in [Traces::Untold, Traces::Told] {
+        case.traces = traces;
+        case.run_as(script.clone(), |call| {
+            let Context { run, step, attempt, .. } = &call.context;
+            wanted = Some(traceparent(*run, SpanId::of_attempt(*run, step, call.direction, *attempt)));
+        })
+        .await;
+    }
+    let arrived = site.arrived();
+    let told: Vec<_> = arrived.iter().map(|request| request.header("traceparent")).collect();
+    assert_eq!(told, [Some("mine"), wanted.as_deref()], "in the place of the guest's own");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

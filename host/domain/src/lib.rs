@@ -23,3 +23,4 @@ pub mod retry;
 pub mod run;
 pub mod tenant;
 pub mod time;
+pub mod trace;

@@ -92,6 +92,7 @@ pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         listen: settings.listen,
         metrics_listen: settings.metrics_listen,
+        traces: settings.traces_endpoint.clone(),
         grace: Duration::from_millis(settings.grace.0),
         rest_after: settings.rest_after,
         space: Arc::new(FileSystem(settings.data.clone())),

@@ -1,8 +1,10 @@
 //! How values are written, wherever they are: as text. Apart, because a flag, a variable and a line of the file are read alike.
 
 use crate::disk::FreeMin;
+use crate::telemetry::collector_uri;
 use amends_domain::time::Span;
 use bytesize::ByteSize;
+use http::Uri;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -40,6 +42,11 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
 /// An address; none if there is to be none.
 pub(super) fn no_address(text: &str) -> Result<Option<SocketAddr>, String> {
     if text.is_empty() { Ok(None) } else { address(text).map(Some) }
+}
+
+/// A collector; none if there is to be none.
+pub(super) fn collector(text: &str) -> Result<Option<Uri>, String> {
+    if text.is_empty() { Ok(None) } else { collector_uri(text).map(Some).map_err(|error| error.to_string()) }
 }
 
 /// A whole number from `LEAST` to `MOST`.

@@ -2,11 +2,13 @@
 //! equal to it by a test.
 
 use super::forms::{
-    LogFormat, address, data, file, floor, log_format, log_level, no_address, number, number_or_auto, size, some_span, span,
+    LogFormat, address, collector, data, file, floor, log_format, log_level, no_address, number, number_or_auto, size, some_span,
+    span,
 };
 use super::{Given, Mistake};
 use crate::disk::FreeMin;
 use amends_domain::time::Span;
+use http::Uri;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -102,6 +104,8 @@ settings! {
     /// With less free space where the data is, nothing new is taken: no runs, no plugins, no sagas (`disk_low`, 503). What is open goes on. It is
     /// taken again when there is a quarter more.
     disk_free_min: FreeMin, "disk.free_min", "AMENDS_DISK_FREE_MIN", None, "512MiB", "a size, or a part of the disk such as `5%`", floor;
+    /// A collector that is sent the trace of every run that comes to an outcome, as OTLP in JSON. Requests of plugins then carry `traceparent`.
+    traces_endpoint: Option<Uri>, "traces.endpoint", "AMENDS_TRACES_ENDPOINT", None, "", "`http://HOST:PORT/v1/traces`; empty: nobody", collector;
     /// Where to answer `GET /metrics` without a token, for collectors on a network of their own. `GET /metrics` at `listen` wants a token of the host.
     metrics_listen: Option<SocketAddr>, "metrics.listen", "AMENDS_METRICS_LISTEN", Some("--metrics-listen"), "", "`IP:PORT`; empty: nowhere", no_address;
 }

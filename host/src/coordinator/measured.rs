@@ -1,6 +1,7 @@
 //! What is counted of what becomes durable, and how things stand. Apart from those who drive: they wait for nobody who counts.
 
 use super::Coordinator;
+use super::traced::Outcomes;
 use crate::store::Commit;
 use crate::store::writer::Witness;
 use crate::telemetry::{Levels, Metrics, Tally};
@@ -11,7 +12,10 @@ use std::time::Duration;
 
 /// Counts facts when they are durable: what a crash takes back was never counted.
 #[derive(Debug)]
-struct Counting(Arc<Metrics>);
+struct Counting {
+    metrics: Arc<Metrics>,
+    outcomes: Arc<Outcomes>,
+}
 
 impl Witness for Counting {
     fn committed(&self, commit: &Commit, took: Duration) {
@@ -22,8 +26,12 @@ impl Witness for Counting {
                 bytes += sealed.body.len();
                 match body {
                     Body::Tenant { entries } => facts += entries.len() as u64,
-                    Body::Run { entries, .. } => {
+                    Body::Run { run, entries, .. } => {
                         facts += entries.len() as u64;
+                        let is_over = entries.iter().any(|entry| matches!(entry.event, Event::Ended { .. }));
+                        if is_over && !self.outcomes.reached(&lane.tenant, *run) {
+                            self.metrics.untraced(1);
+                        }
                         for entry in entries {
                             add(&mut tally, &entry.event);
                         }
@@ -31,10 +39,10 @@ impl Witness for Counting {
                 }
             }
             if tally != Tally::default() {
-                self.0.happened(&lane.tenant, &tally);
+                self.metrics.happened(&lane.tenant, &tally);
             }
         }
-        self.0.committed(facts, bytes, took);
+        self.metrics.committed(facts, bytes, took);
     }
 }
 
@@ -80,7 +88,8 @@ impl Coordinator {
     /// If something else looks at what becomes durable, or it has begun to drive.
     #[must_use]
     pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
-        self.parts.writer.witnessed_by(Arc::new(Counting(Arc::clone(&metrics))));
+        let outcomes = Arc::clone(&self.parts.outcomes);
+        self.parts.writer.witnessed_by(Arc::new(Counting { metrics: Arc::clone(&metrics), outcomes }));
         Arc::get_mut(&mut self.parts).expect("metrics are given before anything is driven").metrics = metrics;
         self
     }

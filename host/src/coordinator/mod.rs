@@ -26,6 +26,7 @@ mod secrets;
 mod slices;
 mod state;
 mod tenants;
+mod traced;
 mod usage;
 
 pub use allowance::Follower;
@@ -66,6 +67,7 @@ use std::sync::Arc;
 use tenants::Book;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use traced::Outcomes;
 
 /// After so many repeats because of other runs, an attempt counts as failed: `unavailable`, code `state_conflict`.
 const CONFLICTS_MAX: u32 = 100;
@@ -106,6 +108,7 @@ struct Parts {
     going: watch::Sender<Going>,
     metrics: Arc<Metrics>,
     health: Health,
+    outcomes: Arc<Outcomes>,
 }
 
 /// A run to be started.
@@ -192,6 +195,7 @@ impl Coordinator {
             guests,
             metrics: Arc::default(),
             health: Health::default(),
+            outcomes: Arc::default(),
         };
         Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
     }

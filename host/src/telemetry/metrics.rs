@@ -94,6 +94,7 @@ metrics! {
         "Requests that were answered: 401, 403 and 404 are those that were denied";
     histogram http_request_seconds: Measured = Measured::new_with_constructor(of_requests), "operation",
         "How long requests took until their answer began, seconds";
+    counter runs_untraced: Counter = Counter::default(), "", "Runs whose trace was not sent though there is a collector";
     gauge queue_facts: Level = Level::default(), "", "Facts that are not durable yet";
     gauge queue_bytes: Level = Level::default(), "", "How long they are, bytes";
     gauge queue_age_seconds: Level = Level::default(), "", "How long the oldest of them has waited, seconds";
@@ -178,6 +179,11 @@ impl Metrics {
                 measured.observe(took.as_secs_f64());
             }
         }
+    }
+
+    /// Runs were not told to the collector.
+    pub fn untraced(&self, runs: u64) {
+        self.runs_untraced.inc_by(runs);
     }
 
     /// A commit is durable.

@@ -1,9 +1,9 @@
 //! Connections to what was granted. One for each request: what a connection of an earlier attempt was told must not reach a later one.
 
-use super::EgressSettings;
 use super::body::Sent;
 use super::limits::{ADDRESSES_MAX, ANSWER_BUFFER_LEN_MAX, CONNECT_MAX, HEADERS_MAX};
 use super::names::{Names, SystemNames};
+use super::{EgressSettings, Traces};
 use amends_domain::capability::{Denial, Destination, Host, Scheme, check_addresses};
 use amends_domain::event::HostGrant;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
@@ -22,6 +22,7 @@ use tokio_rustls::TlsConnector;
 pub(in crate::sandbox) struct Client {
     names: Arc<dyn Names>,
     tls: TlsConnector,
+    pub(super) traces: Traces,
 }
 
 /// Why there is no connection. Nothing of the request has left.
@@ -67,7 +68,7 @@ impl Client {
         let mut config = config.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let names = settings.names.unwrap_or_else(|| Arc::new(SystemNames));
-        Ok(Self { names, tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { names, tls: TlsConnector::from(Arc::new(config)), traces: settings.traces })
     }
 
     /// Connects to where `grant` allows. `within` is cut to [`CONNECT_MAX`].

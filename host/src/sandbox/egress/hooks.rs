@@ -1,6 +1,7 @@
 //! Where a guest's requests come in: each is looked at and counted here, before anything is done for it. What is decided here is decided
 //! without waiting, in the order in which the guest asks.
 
+use super::Traces;
 use super::body::Shown;
 use super::client::Client;
 use super::exchange::Exchange;
@@ -13,6 +14,7 @@ use crate::sandbox::text;
 use amends_domain::capability::{Denial, Destination, HostError, Scheme, grant_for};
 use amends_domain::definition::Limits;
 use amends_domain::event::HostGrant;
+use amends_domain::trace::{SpanId, traceparent};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, uri};
 use std::future::ready;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 /// The header that lets the other side recognise a repeat (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header that says of which trace a request is a part (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// A longer timeout of an attempt is cut to this here, so that no sum of instants overflows.
 const ATTEMPT_MAX: Duration = Duration::from_hours(366 * 24);
 /// Longest target in a log line, bytes.
@@ -34,6 +38,8 @@ pub(in crate::sandbox) struct Egress {
     grants: Arc<[HostGrant]>,
     outbound: Outbound,
     idempotency_key: Arc<str>,
+    /// None: nobody is told.
+    traceparent: Option<HeaderValue>,
     log: LogBuffer,
     secrets: Secrets,
     until: Instant,
@@ -63,7 +69,13 @@ type Answer = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + 
 impl Egress {
     /// For an attempt that begins now.
     pub(in crate::sandbox) fn new(client: Arc<Client>, grants: Arc<[HostGrant]>, attempt: &Attempt, limits: Limits) -> Self {
+        let context = &attempt.context;
+        let traceparent = (client.traces == Traces::Told).then(|| {
+            let span = SpanId::of_attempt(context.run, &context.step, attempt.direction, context.attempt);
+            HeaderValue::from_str(&traceparent(context.run, span)).expect("it is made of digits")
+        });
         Self {
+            traceparent,
             client,
             grants,
             outbound: attempt.outbound.clone(),
@@ -96,6 +108,9 @@ impl Egress {
         let key = format!("{}-{}", self.idempotency_key, ticket.place());
         let key = HeaderValue::from_str(&key).expect("keys are made of names and numbers");
         request.headers_mut().insert(IDEMPOTENCY_KEY, key);
+        if let Some(traceparent) = &self.traceparent {
+            request.headers_mut().insert(TRACEPARENT, traceparent.clone());
+        }
         Ok(Exchange {
             client: Arc::clone(&self.client),
             grant,

@@ -25,11 +25,23 @@ pub struct EgressSettings {
     pub names: Option<Arc<dyn Names>>,
     /// More certificates of authorities that are trusted, DER.
     pub authorities: Vec<Bytes>,
+    /// Whether the other side is told of which trace a request is a part.
+    pub traces: Traces,
+}
+
+/// Whether requests carry the name of their trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Traces {
+    /// They do not: nobody collects it.
+    #[default]
+    Untold,
+    /// They do: `traceparent` (W3C Trace Context), in the place of any that the plugin set.
+    Told,
 }
 
 impl EgressSettings {
     /// The names of the system, and the authorities that browsers trust.
     pub const fn system() -> Self {
-        Self { names: None, authorities: Vec::new() }
+        Self { names: None, authorities: Vec::new(), traces: Traces::Untold }
     }
 }

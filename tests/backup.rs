@@ -1,13 +1,14 @@
 //! Backups of the real program: taken of a server that works, restored beside it, and refused when anything is wrong with them.
 
 use amends_domain::digest::Digest;
-use harness::{Client, Ended, Server, guest, run_amends};
+use harness::{Client, Ended, Reply, Server, guest, run_amends, run_amends_with};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 const SAGA: &str = r#"
 saga: order
@@ -48,6 +49,13 @@ impl Site {
         let stock = br#"{"stock/BOOK-1":{"available":100000,"reserved":0,"shipped":0,"price_cents":2000}}"#;
         client.ask("PATCH", "/v1/tenants/acme/state", &[], stock).expect(204);
         (Self { folder, operator, admin }, server)
+    }
+
+    /// Somebody who answers with a part of a backup as if it were all.
+    fn cutting(part: Vec<u8>) -> harness::Site {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", part.len());
+        let all = [head.as_bytes(), &part].concat();
+        harness::Site::start(move |_| Reply::Bytes { first: all.clone(), then: Vec::new(), times: 0, pause: Duration::ZERO })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -126,6 +134,44 @@ fn a_backup_of_a_server_at_work_has_every_run_that_was_told_of_before_and_open_o
     assert!(ended.is_some(), "a run that was open goes on");
     assert_eq!(start(&client, false).len(), waiting.len(), "and new ones start: the component is there");
     restored.stop();
+}
+
+#[test]
+fn the_command_takes_a_backup_of_a_server_and_keeps_only_a_whole_one() {
+    let (site, server) = Site::new();
+    let run = start(&server.client(&site.admin), true);
+    let (url, out, data) = (format!("http://{}", server.address()), site.path("out"), site.path("again"));
+    let back_up = |token: &str, more: &[&OsStr]| {
+        let args = [&["backup".as_ref(), "--out".as_ref(), out.as_ref()], more].concat();
+        run_amends_with([("AMENDS_URL", url.as_str()), ("AMENDS_TOKEN", token)], args)
+    };
+    let denied = back_up(&site.admin, &[]);
+    assert!(denied.code == Some(3) && denied.stderr.contains("not_allowed"), "{denied}");
+    let apart = back_up(&site.operator, &["--tenant".as_ref(), "acme".as_ref()]);
+    assert!(apart.code == Some(2) && apart.stderr.contains("tenant_not_apart") && !out.exists(), "{apart}");
+    let taken = back_up(&site.operator, &[]);
+    assert_eq!(taken.code, Some(0), "{taken}");
+    assert_eq!(back_up(&site.operator, &[]).code, Some(3), "what is there is not replaced");
+    server.stop();
+    let restored = amends(&["restore".as_ref(), out.as_ref(), "--data".as_ref(), data.as_ref()]);
+    assert_eq!(restored.code, Some(0), "{restored}");
+    let shown = amends(&[
+        "run".as_ref(),
+        "show".as_ref(),
+        run.as_ref(),
+        "--data".as_ref(),
+        data.as_ref(),
+        "--tenant".as_ref(),
+        "acme".as_ref(),
+    ]);
+    assert_eq!(shown.code, Some(0), "{shown}");
+    // One that ends too soon: nothing is left of it.
+    let whole = fs::read(&out).expect("it is there");
+    let cut = Site::cutting(whole[..whole.len() / 2].to_vec());
+    let (url, out) = (cut.url(""), site.path("cut"));
+    let args: [&OsStr; 3] = ["backup".as_ref(), "--out".as_ref(), out.as_ref()];
+    let taken = run_amends_with([("AMENDS_URL", url.as_str()), ("AMENDS_TOKEN", site.operator.as_str())], args);
+    assert!(taken.code == Some(3) && taken.stderr.contains("backup_damaged") && !out.exists(), "{taken}");
 }
 
 #[test]

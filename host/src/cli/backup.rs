@@ -2,25 +2,28 @@
 
 use super::argument::Data;
 use super::audit::{Verified, verify_all};
+use super::desk::At;
 use super::draft::Draft;
 use super::error::misuse;
 use super::output::{Exit, Format, plain, say, say_json};
+use crate::client::Ask;
 use crate::compose::{self, Reader};
-use crate::store::backup::Summary;
+use crate::store::backup::{Summary, check};
 use clap::Args;
 use serde_json::json;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// What is read from a backup at a time: 1 MiB.
 const BUFFER_LEN: usize = 1024 * 1024;
 
 pub(super) const BACKUP_EXAMPLES: &str = "\
-Example:
-  amends backup --data ./data --out monday.backup
+Examples:
+  amends backup --out monday.backup                 # of a server, which goes on meanwhile; for operators
+  amends backup --data ./data --out monday.backup   # of a data directory that no server has
 
-While a server has the data directory, ask the server: POST /v1/backup. The master key of secrets is not in a backup, and what secrets are
+The file has its name when it is whole: it was checked against its digest. The master key of secrets is not in a backup, and what secrets are
 sealed with must be kept as well; compiled code is not in it either and is made again. A file that is there already is not replaced.";
 
 pub(super) const RESTORE_EXAMPLES: &str = "\
@@ -41,7 +44,7 @@ Nobody else may have the data directory. Needs some free space while it works.";
 #[command(after_help = BACKUP_EXAMPLES)]
 pub(super) struct Backup {
     #[command(flatten)]
-    data: Data,
+    at: At,
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -66,15 +69,36 @@ pub(super) struct Compact {
 }
 
 pub(super) fn back_up(backup: &Backup, format: Format) -> anyhow::Result<Exit> {
+    backup.at.of_all_tenants()?;
     let draft = Draft::begin(&backup.out)?;
-    let reader = Reader::open(&backup.data.dir)?;
     let mut summary = None;
-    draft.fill(|file| {
-        summary = Some(reader.back_up(file)?);
-        Ok(())
-    })?;
+    match backup.at.here() {
+        Some((data, _)) => {
+            let reader = Reader::open(data)?;
+            draft.fill(|file| {
+                summary = Some(reader.back_up(file)?);
+                Ok(())
+            })?;
+        }
+        None => {
+            let there = backup.at.there()?;
+            draft.fill(|file| {
+                there.client().fetch(&Ask::post("/v1/backup", &json!({})), file)?;
+                summary = Some(check_written(file)?);
+                Ok(())
+            })?;
+        }
+    }
     tell(&backup.out, &summary.expect("it was written"), format)?;
     Ok(Exit::Done)
+}
+
+/// A stream that breaks off is told by its end, which has the digest: what came is read again from the disk, as it will be restored.
+fn check_written(file: &mut BufWriter<File>) -> anyhow::Result<Summary> {
+    file.flush()?;
+    let mut written = file.get_ref().try_clone()?;
+    written.rewind()?;
+    Ok(check(BufReader::with_capacity(BUFFER_LEN, written))?)
 }
 
 fn tell(file: &Path, summary: &Summary, format: Format) -> anyhow::Result<()> {

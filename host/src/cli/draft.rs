@@ -59,7 +59,7 @@ impl Draft {
 
     fn write(&self, write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>) -> anyhow::Result<()> {
         // For its owner's eyes only, like the data file: tenants' inputs and outputs are in it.
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.path);
         let mut file = BufWriter::new(file.map_err(|error| self.unwritable(&error))?);
         write(&mut file)?;
         let file = file.into_inner().map_err(|error| self.unwritable(error.error()))?;

@@ -119,6 +119,7 @@ fn of_client(error: &ClientError) -> (Cow<'static, str>, Exit) {
         ClientError::Token => ("token_malformed", Exit::Usage),
         ClientError::Unfit(_) => ("bad_usage", Exit::Usage),
         ClientError::Authority { .. } => ("certificates_not_readable", Exit::Usage),
+        ClientError::Out(_) => ("file_not_writable", Exit::Usage),
         ClientError::Tls(_) | ClientError::Runtime(_) => ("client_failed", Exit::NotSucceeded),
     };
     (code.into(), exit)

@@ -83,6 +83,9 @@ pub enum ClientError {
     /// Encryption.
     #[error("encryption: {0}")]
     Tls(#[source] rustls::Error),
+    /// What came cannot be written to where it should go.
+    #[error("what came cannot be written: {0}")]
+    Out(#[source] io::Error),
     /// This process has no room for a client.
     #[error("a thread for the connection: {0}")]
     Runtime(#[source] io::Error),
@@ -94,7 +97,13 @@ impl ClientError {
         match self {
             Self::Refused { status, .. } | Self::Strange { status, .. } => *status == 429 || *status >= 500,
             Self::Unreachable { .. } | Self::Late { .. } | Self::Broken { .. } => true,
-            Self::Url { .. } | Self::Token | Self::Unfit(_) | Self::Authority { .. } | Self::Tls(_) | Self::Runtime(_) => false,
+            Self::Url { .. }
+            | Self::Token
+            | Self::Unfit(_)
+            | Self::Authority { .. }
+            | Self::Tls(_)
+            | Self::Out(_)
+            | Self::Runtime(_) => false,
         }
     }
 }

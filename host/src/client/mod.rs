@@ -3,6 +3,7 @@
 
 mod address;
 mod error;
+mod fetch;
 mod stream;
 
 pub use address::{Authorities, segment};

@@ -60,6 +60,16 @@ impl At {
         self.server.there()
     }
 
+    /// Refuses a tenant that was named: what is asked is of all of them.
+    pub(in crate::cli) fn of_all_tenants(&self) -> anyhow::Result<()> {
+        match &self.server.tenant {
+            None => Ok(()),
+            Some(tenant) => {
+                Err(misuse("tenant_not_apart", format!("this is of all tenants, not of {tenant} alone: leave --tenant out")))
+            }
+        }
+    }
+
     fn local(&self) -> TenantId {
         self.server.tenant.clone().unwrap_or_else(|| TenantId::new("local").expect("it is a name"))
     }

@@ -25,6 +25,8 @@ mod refusals;
 mod secrets;
 #[path = "cli/server.rs"]
 mod server;
+#[path = "cli/server_reach.rs"]
+mod server_reach;
 #[path = "cli/server_refusals.rs"]
 mod server_refusals;
 #[path = "cli/starts.rs"]

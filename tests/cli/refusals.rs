@@ -87,7 +87,7 @@ fn bad_usage_is_told_with_exit_code_2() {
         ("exec saga.yaml --data d --input 1 --tenant Acme!", "not a name"),
         ("run show nothing --data d", "not a run id"),
         ("run list --data d --limit 0", "0 is not in"),
-        ("audit verify", "PATH"),
+        ("audit verify", "--data DIR"),
         ("state set a --data d", "JSON|@FILE"),
     ] {
         let ended = run_amends(args.split(' '));

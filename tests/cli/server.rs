@@ -19,8 +19,13 @@ pub(crate) struct Shop {
 impl Shop {
     /// With a tenant that has nothing.
     pub(crate) fn empty() -> Self {
+        Self::with([])
+    }
+
+    /// The same; the server has these variables.
+    pub(crate) fn with(variables: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
         let folder = tempfile::tempdir().expect("a directory");
-        let server = Server::start(&folder.path().join("data"));
+        let server = Server::start_with(&folder.path().join("data"), variables);
         let (url, operator) = (format!("http://{}", server.address()), server.operator_token().to_owned());
         let mut shop = Self { folder, server: Some(server), url, operator, token: String::new() };
         assert_eq!(shop.as_operator(&["tenant", "create", "acme"]).code, Some(0));
@@ -32,10 +37,15 @@ impl Shop {
     /// With the plugin, the saga and the books of the example.
     pub(crate) fn new() -> Self {
         let shop = Self::empty();
-        shop.done(&["plugin", "push", "orders", "1.0.0", text(&guest("orders"))]);
-        shop.done(&["saga", "apply", text(&example("saga.yaml"))]);
-        shop.done(&["state", "set", "--file", text(&example("state.json"))]);
+        shop.fill();
         shop
+    }
+
+    /// Gives the tenant the plugin, the saga and the books of the example.
+    pub(crate) fn fill(&self) {
+        self.done(&["plugin", "push", "orders", "1.0.0", text(&guest("orders"))]);
+        self.done(&["saga", "apply", text(&example("saga.yaml"))]);
+        self.done(&["state", "set", "--file", text(&example("state.json"))]);
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -68,7 +78,7 @@ impl Shop {
     }
 
     /// Starts a run of the example and waits for its end.
-    fn order(&self, input: &str) -> String {
+    pub(crate) fn order(&self, input: &str) -> String {
         run_id(&self.done(&["run", "start", "order.fulfillment", "--input", input, "--wait", "30s"]))
     }
 }
@@ -237,9 +247,11 @@ fn tenants_keys_plugins_and_sagas_are_managed_by_commands() {
     shop.done(&["plugin", "delete", "orders", "1.1.0"]);
     assert_eq!(shop.done(&["plugin", "list", "--json"]).json()["plugins"][0]["versions"].as_array().map(Vec::len), Some(1));
     let saga = shop.file("other.yaml", "saga: order.fulfillment\nsteps: [{ id: reserve-inventory, uses: orders/reserve-inventory, input: { sku: A, quantity: 1 } }]\n");
-    assert_eq!(last_line(&shop.done(&["saga", "apply", &saga])), "order.fulfillment version 2");
+    let applied = shop.done(&["saga", "apply", &saga]);
+    assert_eq!(last_line(&applied), "order.fulfillment version 2");
+    assert!(applied.text().contains("breaking    steps.charge-payment"), "{applied}");
     let differs = shop.done(&["saga", "show", "order.fulfillment", "--against", "1"]).text();
-    assert!(differs.contains("removed   step charge-payment") && differs.contains("changed   step reserve-inventory"), "{differs}");
+    assert!(applied.text().starts_with(&differs), "{differs}");
     let followed = shop.done(&["events", "follow", "--type", "saga.applied", "--count", "2"]);
     assert_eq!(followed.stdout.len(), 2, "{followed}");
     let listed = shop.done(&["events", "list", "--type", "plugin.*", "--json"]);

@@ -17,7 +17,7 @@ Examples:
   amends saga apply saga.yaml
   amends saga apply examples/order-fulfillment/saga.yaml --profile production --json
 
-A document that is the newest version already makes no other. Runs that are open keep the version that they were started with. Exit code 3 if it
+What is different from the version before is told. A document that is the newest version already makes no other. Runs that are open keep the version that they were started with. Exit code 3 if it
 is refused, with all mistakes at once, each with its place.";
 
 pub(super) const LIST_EXAMPLES: &str = "\
@@ -28,7 +28,7 @@ pub(super) const SHOW_EXAMPLES: &str = "\
 Examples:
   amends saga show order.fulfillment
   amends saga show order.fulfillment --version 2
-  amends saga show order.fulfillment --against 1      # which steps differ";
+  amends saga show order.fulfillment --against 1      # what is different, and whether it breaks something";
 
 /// Arguments of `saga apply`.
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ pub(super) struct Show {
     /// Which version; without it, the newest
     #[arg(long, value_name = "N")]
     version: Option<u32>,
-    /// Show which steps differ from this version
+    /// Show what is different from this version
     #[arg(long, value_name = "N")]
     against: Option<u32>,
     #[command(flatten)]
@@ -73,6 +73,25 @@ struct Row {
     definition: String,
     #[serde(default)]
     document: Value,
+    /// Where it was applied and is new: what is different from the version before.
+    #[serde(default)]
+    changes: Vec<Change>,
+}
+
+/// What is different, and whether others may have to change something, too.
+#[derive(Deserialize)]
+struct Change {
+    path: String,
+    what: String,
+    weight: String,
+}
+
+/// What is different between two versions.
+#[derive(Deserialize)]
+struct Compared {
+    from: u32,
+    to: u32,
+    changes: Vec<Change>,
 }
 
 pub(super) fn apply(apply: &Apply, format: Format) -> anyhow::Result<Exit> {
@@ -83,7 +102,8 @@ pub(super) fn apply(apply: &Apply, format: Format) -> anyhow::Result<Exit> {
     match format {
         Format::Json => say_json(&applied)?,
         Format::Text => {
-            let Row { saga, version, .. } = serde_json::from_value(applied)?;
+            let Row { saga, version, changes, .. } = serde_json::from_value(applied)?;
+            say_changes(&changes)?;
             say(plain(&format!("{saga} version {version}")))?;
         }
     }
@@ -124,68 +144,41 @@ pub(super) fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
 pub(super) fn show(show: &Show, format: Format) -> anyhow::Result<Exit> {
     let there = show.server.there()?;
     let path = there.path(&format!("/sagas/{}", segment(show.saga.as_str())))?;
-    let version = |version: Option<u32>| version.map(|version| format!("?version={version}")).unwrap_or_default();
-    let shown: Value = there.ask(&Ask::get(format!("{path}{}", version(show.version))))?.json()?;
-    let Some(against) = show.against else {
-        match format {
-            Format::Json => say_json(&shown)?,
-            Format::Text => {
-                let Row { saga, version, definition, document } = serde_json::from_value(shown)?;
-                say(plain(&format!("saga        {saga} v{version}")))?;
-                say(plain(&format!("definition  {definition}")))?;
-                say_json(&document)?;
-            }
-        }
-        return Ok(Exit::Done);
-    };
-    let (new, old): (Row, Row) =
-        (serde_json::from_value(shown)?, there.ask(&Ask::get(format!("{path}{}", version(Some(against)))))?.json()?);
-    let changes = changes(&old.document, &new.document);
+    if let Some(against) = show.against {
+        return compare(&there, &path, show, against, format);
+    }
+    let version = show.version.map(|version| format!("?version={version}")).unwrap_or_default();
+    let shown: Value = there.ask(&Ask::get(format!("{path}{version}")))?.json()?;
     match format {
-        Format::Json => {
-            let rows: Vec<_> = changes.iter().map(|(what, how)| json!({ "what": what, "how": how })).collect();
-            say_json(&json!({ "saga": new.saga, "version": new.version, "against": old.version, "changes": rows }))?;
-        }
+        Format::Json => say_json(&shown)?,
         Format::Text => {
-            for (what, how) in &changes {
-                say(plain(&format!("{how:<8}  {what}")))?;
-            }
-            remark(plain(&format!("v{} and v{}: {}", old.version, new.version, count(changes.len(), "difference"))))?;
+            let Row { saga, version, definition, document, .. } = serde_json::from_value(shown)?;
+            say(plain(&format!("saga        {saga} v{version}")))?;
+            say(plain(&format!("definition  {definition}")))?;
+            say_json(&document)?;
         }
     }
     Ok(Exit::Done)
 }
 
-/// What differs between two documents: steps by name, and what else there is by field.
-fn changes(old: &Value, new: &Value) -> Vec<(String, &'static str)> {
-    let (of_old, of_new) = (parts(old), parts(new));
-    let how = |name: &String| match (of_old.get(name), of_new.get(name)) {
-        (Some(was), Some(is)) if was == is => None,
-        (Some(_), Some(_)) => Some("changed"),
-        (None, _) => Some("added"),
-        (Some(_), None) => Some("removed"),
-    };
-    let names: std::collections::BTreeSet<_> = of_old.keys().chain(of_new.keys()).collect();
-    names.into_iter().filter_map(|name| Some((name.clone(), how(name)?))).collect()
-}
-
-fn parts(document: &Value) -> std::collections::BTreeMap<String, &Value> {
-    let fields = document.as_object().into_iter().flatten().filter(|(name, _)| *name != "steps");
-    let fields = fields.map(|(name, value)| (name.clone(), value));
-    let steps = document["steps"].as_array().into_iter().flatten();
-    fields.chain(steps.map(|step| (format!("step {}", step["id"].as_str().unwrap_or("?")), step))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_differ_by_their_steps_and_their_fields() {
-        let old = json!({ "saga": "s", "deadline": "1h", "steps": [{ "id": "a", "uses": "p/a" }, { "id": "b", "uses": "p/b" }] });
-        let new = json!({ "saga": "s", "name": "S", "steps": [{ "id": "a", "uses": "p/c" }, { "id": "c", "uses": "p/b" }] });
-        let changes = changes(&old, &new);
-        let told: Vec<_> = changes.iter().map(|(what, how)| format!("{how} {what}")).collect();
-        assert_eq!(told, ["removed deadline", "added name", "changed step a", "removed step b", "added step c"]);
+/// Shows what is different between two versions.
+fn compare(there: &There, path: &str, show: &Show, against: u32, format: Format) -> anyhow::Result<Exit> {
+    let to = show.version.map(|version| format!("&to={version}")).unwrap_or_default();
+    let said: Value = there.ask(&Ask::get(format!("{path}/diff?from={against}{to}")))?.json()?;
+    match format {
+        Format::Json => say_json(&said)?,
+        Format::Text => {
+            let Compared { from, to, changes } = serde_json::from_value(said)?;
+            say_changes(&changes)?;
+            remark(format_args!("v{from} and v{to}: {}", count(changes.len(), "difference")))?;
+        }
     }
+    Ok(Exit::Done)
+}
+
+fn say_changes(changes: &[Change]) -> anyhow::Result<()> {
+    for Change { path, what, weight } in changes {
+        say(plain(&format!("{weight:<10}  {path}: {what}")))?;
+    }
+    Ok(())
 }

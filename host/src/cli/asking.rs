@@ -1,7 +1,7 @@
 //! Who asks for something and why, when a run begins, and how long a command stays with one. Apart, so that all commands that ask
 //! something of runs take it alike.
 
-use super::error::refused;
+use super::error::{misuse, refused};
 use crate::clock::{Clock, SystemClock};
 use crate::coordinator::{Coordinator, REST_AFTER};
 use amends_domain::decide::WHO_LEN_MAX;
@@ -121,4 +121,12 @@ pub(super) fn named(by: Option<&str>) -> anyhow::Result<String> {
         return Ok(by);
     }
     Err(refused("who_length", format!("the name of whoever says it has {} bytes: 1 to {WHO_LEN_MAX} are allowed", by.len())))
+}
+
+/// That nobody is named where a server knows who asks.
+pub(super) fn nobody_said(by: Option<&str>) -> anyhow::Result<()> {
+    match by {
+        None => Ok(()),
+        Some(_) => Err(misuse("only_in_process", "--by is for --data: a server knows who asks by their key")),
+    }
 }

@@ -6,7 +6,7 @@ use super::desk::{Server, There};
 use super::error::refused;
 use super::output::{Exit, Format, plain, remark, say, say_json};
 use super::text::{count, size};
-use crate::client::{Ask, segment};
+use crate::client::{Ask, ClientError, segment};
 use amends_domain::id::{PluginName, PluginVersion};
 use clap::Args;
 use serde::Deserialize;
@@ -107,7 +107,13 @@ struct Row {
     published_at: Option<String>,
     by: Option<String>,
     /// Why it is refused.
-    reason: Option<Value>,
+    reason: Option<Reason>,
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    code: String,
+    message: String,
 }
 
 /// What is shown of a plugin.
@@ -145,34 +151,31 @@ pub(super) fn pushed(
     component: Vec<u8>,
     tell: &dyn Fn(Status) -> anyhow::Result<()>,
 ) -> anyhow::Result<Value> {
-    let of_plugin = there.path(&format!("/plugins/{plugin}"))?;
-    let path = format!("{of_plugin}/{}", segment(version.as_str()));
-    let mut said: Value = there.ask(&Ask::put(path, "application/wasm", component).waiting(COMPILE_MAX))?.json()?;
+    let path = there.path(&format!("/plugins/{plugin}/{}", segment(version.as_str())))?;
+    // Some servers answer when the component can be used, some before, unless they are asked to wait.
+    let ask = Ask::put(format!("{path}?wait=60s"), "application/wasm", component).waiting(COMPILE_MAX);
+    let mut said: Value = there.ask(&ask)?.json()?;
     let mut told = None;
     for _ in 0..LOOKS_MAX {
         let stands: Row = serde_json::from_value(said.clone())?;
         match stands.status {
             Status::Ready => return Ok(said),
-            Status::Refused => return Err(no(&stands)),
+            Status::Refused => return Err(no(stands).into()),
             Status::Checking | Status::Compiling if told != Some(stands.status) => tell(stands.status)?,
             Status::Checking | Status::Compiling => {}
         }
         told = Some(stands.status);
         std::thread::sleep(LOOK_EVERY);
-        let shown: Value = there.ask(&Ask::get(of_plugin.as_str()))?.json()?;
-        let mut versions = shown["versions"].as_array().into_iter().flatten();
-        if let Some(found) = versions.find(|found| found["version"] == version.as_str()) {
-            said = found.clone();
-        }
+        said = there.ask(&Ask::get(path.as_str()))?.json()?;
     }
     Err(refused("plugin_not_ready", format!("plugin `{plugin}` {version} is not ready yet: amends plugin show {plugin}")))
 }
 
-/// Why it is refused: a text, or a problem.
-fn no(stands: &Row) -> anyhow::Error {
-    let reason = stands.reason.as_ref();
-    let words = reason.and_then(|reason| reason.as_str().or_else(|| reason["detail"].as_str()));
-    refused("component_refused", words.unwrap_or("the component is refused"))
+/// Why it is refused, as if the server had said it at once.
+fn no(row: Row) -> ClientError {
+    let Reason { code, message } =
+        row.reason.unwrap_or_else(|| Reason { code: "component_refused".into(), message: "it is refused".into() });
+    ClientError::Refused { status: 422, code, detail: message, mistakes: None }
 }
 
 pub(super) fn list(list: &List, format: Format) -> anyhow::Result<Exit> {

@@ -1,14 +1,19 @@
 //! `amends secret`: values that plugins need and nobody should read. They come in from a file or standard input, never as an argument, which
 //! others on the machine could see, and they do not come out.
 
-use super::argument::{Data, Tenant, text_file};
-use super::asking::named;
+use super::argument::text_file;
+use super::asking::{named, nobody_said};
+use super::desk::{At, There};
 use super::error::misuse;
 use super::hosted::on;
 use super::output::{Exit, Format, plain, remark, say, say_json};
-use crate::compose::{Host, Reader};
-use amends_domain::id::{PluginName, SecretName};
+use crate::client::Ask;
+use crate::compose::{Host, OpenError, Reader};
+use crate::coordinator::Coordinator;
+use amends_domain::id::{PluginName, SecretName, TenantId};
 use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::json;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -17,25 +22,25 @@ const INPUT_LEN_MAX: u64 = 64 * 1024;
 
 const SET_EXAMPLES: &str = "\
 Examples:
-  amends secret set bank-token --file token.txt --data ./data
+  amends secret set bank-token --file token.txt
   pass show bank | amends secret set bank-token --data ./data --tenant acme
 
-An end of line behind the secret is left out. Needs the master key: AMENDS_MASTER_KEY_FILE names a file with 64 hexadecimal digits in it
+An end of line behind the secret is left out. The server, or with --data this process, needs the master key: AMENDS_MASTER_KEY_FILE names a file with 64 hexadecimal digits in it
 (`openssl rand -hex 32`), or AMENDS_MASTER_KEY has the digits. Set again, the next attempt gets the new one.";
 
 const LIST_EXAMPLES: &str = "\
 Example:
-  amends secret list --data ./data";
+  amends secret list";
 
 const GRANT_EXAMPLES: &str = "\
 Example:
-  amends secret grant bank-token payments --data ./data
+  amends secret grant bank-token payments
 
 In the headers of its requests the plugin writes {secret:bank-token}, which is replaced on the way out. It can also ask for the value.";
 
 const REMOVE_EXAMPLES: &str = "\
 Example:
-  amends secret remove bank-token --data ./data
+  amends secret remove bank-token
 
 Its grants are withdrawn with it.";
 
@@ -65,10 +70,8 @@ pub(super) struct Set {
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
-    /// Who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
+    at: At,
+    /// With --data: who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
     #[arg(long, value_name = "WHO")]
     by: Option<String>,
 }
@@ -77,9 +80,7 @@ pub(super) struct Set {
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
+    at: At,
 }
 
 /// Arguments of `secret grant`.
@@ -90,10 +91,8 @@ pub(super) struct Grant {
     /// The plugin
     plugin: PluginName,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
-    /// Who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
+    at: At,
+    /// With --data: who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
     #[arg(long, value_name = "WHO")]
     by: Option<String>,
 }
@@ -104,10 +103,8 @@ pub(super) struct Remove {
     /// Its name
     secret: SecretName,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Tenant,
-    /// Who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
+    at: At,
+    /// With --data: who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
     #[arg(long, value_name = "WHO")]
     by: Option<String>,
 }
@@ -122,72 +119,129 @@ pub(super) fn run(command: &Secret, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn set(set: &Set, format: Format) -> anyhow::Result<Exit> {
-    let by = named(set.by.as_deref())?;
     let text = match &set.file {
         Some(file) => text_file(file)?,
         None => input()?,
     };
-    let secret = text.strip_suffix('\n').unwrap_or(&text);
-    let secret = secret.strip_suffix('\r').unwrap_or(secret);
-    done(Host::open(&set.data.dir)?, format, &set.secret, "set", async |coordinator| {
-        Ok(coordinator.set_secret(&set.tenant.id, &set.secret, secret, by).await?)
-    })
+    let value = text.strip_suffix('\n').unwrap_or(&text);
+    let value = value.strip_suffix('\r').unwrap_or(value);
+    let secret = &set.secret;
+    let wish = Wish { at: &set.at, by: set.by.as_deref(), secret, what: "set", open: Host::open, format };
+    wish.done(
+        |there| Ok(Ask::put(path(there, secret, None)?, "application/json", json!({ "value": value }).to_string())),
+        async |coordinator, tenant, by| Ok(coordinator.set_secret(tenant, secret, value, by).await?),
+    )
 }
 
 fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
-    let reader = Reader::open(&list.data.dir)?;
-    let secrets = reader.secrets(&list.tenant.id)?;
-    let grants = reader.secret_grants(&list.tenant.id)?;
-    let used_by = |name: &SecretName| {
-        let of_it = grants.iter().filter(|(secret, _)| secret == name);
-        of_it.map(|(_, plugin)| plugin.to_string()).collect::<Vec<_>>()
+    let secrets = match list.at.here() {
+        Some((data, tenant)) => of_data(data, &tenant)?,
+        None => of_server(&list.at.there()?)?,
     };
     match format {
         Format::Json => {
-            let row = |name: &SecretName| serde_json::json!({ "secret": name, "plugins": used_by(name) });
-            say_json(&secrets.iter().map(|(name, _)| row(name)).collect::<Vec<_>>())?;
+            let row = |Row { name, plugins }: &Row| json!({ "secret": name, "plugins": plugins });
+            say_json(&secrets.iter().map(row).collect::<Vec<_>>())?;
         }
         Format::Text if secrets.is_empty() => remark("no secrets")?,
         Format::Text => {
-            for (name, _) in &secrets {
-                say(plain(&format!("{name}  {}", used_by(name).join(" "))).trim_end())?;
+            for Row { name, plugins } in &secrets {
+                let plugins: Vec<_> = plugins.iter().map(PluginName::as_str).collect();
+                say(plain(&format!("{name}  {}", plugins.join(" "))).trim_end())?;
             }
         }
     }
     Ok(Exit::Done)
 }
 
+/// A secret and who may use it.
+#[derive(Deserialize)]
+struct Row {
+    name: SecretName,
+    plugins: Vec<PluginName>,
+}
+
+fn of_data(data: &Path, tenant: &TenantId) -> anyhow::Result<Vec<Row>> {
+    let reader = Reader::open(data)?;
+    let grants = reader.secret_grants(tenant)?;
+    let plugins =
+        |name: &SecretName| grants.iter().filter(|(secret, _)| secret == name).map(|(_, plugin)| plugin.clone()).collect();
+    Ok(reader.secrets(tenant)?.into_iter().map(|(name, _)| Row { plugins: plugins(&name), name }).collect())
+}
+
+fn of_server(there: &There) -> anyhow::Result<Vec<Row>> {
+    #[derive(Deserialize)]
+    struct Secrets {
+        items: Vec<Row>,
+    }
+    let Secrets { items } = there.ask(&Ask::get(there.path("/secrets")?))?.json()?;
+    Ok(items)
+}
+
 fn grant(grant: &Grant, format: Format) -> anyhow::Result<Exit> {
-    let by = named(grant.by.as_deref())?;
-    let what = format!("granted to plugin `{}`", grant.plugin);
-    done(Host::open_existing(&grant.data.dir)?, format, &grant.secret, &what, async |coordinator| {
-        Ok(coordinator.grant_secret(&grant.tenant.id, &grant.secret, &grant.plugin, by).await?)
-    })
+    let Grant { secret, plugin, at, by } = grant;
+    let what = format!("granted to plugin `{plugin}`");
+    let wish = Wish { at, by: by.as_deref(), secret, what: &what, open: Host::open_existing, format };
+    wish.done(
+        |there| Ok(Ask::put(path(there, secret, Some(plugin))?, "application/json", "")),
+        async |coordinator, tenant, by| Ok(coordinator.grant_secret(tenant, secret, plugin, by).await?),
+    )
 }
 
 fn remove(remove: &Remove, format: Format) -> anyhow::Result<Exit> {
-    let by = named(remove.by.as_deref())?;
-    done(Host::open_existing(&remove.data.dir)?, format, &remove.secret, "removed", async |coordinator| {
-        Ok(coordinator.remove_secret(&remove.tenant.id, &remove.secret, by).await?)
-    })
+    let Remove { secret, at, by } = remove;
+    let wish = Wish { at, by: by.as_deref(), secret, what: "removed", open: Host::open_existing, format };
+    wish.done(
+        |there| Ok(Ask::delete(path(there, secret, None)?)),
+        async |coordinator, tenant, by| Ok(coordinator.remove_secret(tenant, secret, by).await?),
+    )
 }
 
-/// Does `work`, and says what was done with which secret.
-fn done(
-    host: Host,
+/// Where a server has a secret, or its use by a plugin.
+fn path(there: &There, secret: &SecretName, plugin: Option<&PluginName>) -> anyhow::Result<String> {
+    let plugin = plugin.map(|plugin| format!("/plugins/{plugin}")).unwrap_or_default();
+    there.path(&format!("/secrets/{secret}{plugin}"))
+}
+
+/// Something that is to be done with a secret.
+struct Wish<'a> {
+    at: &'a At,
+    by: Option<&'a str>,
+    secret: &'a SecretName,
+    /// What is said when it is done.
+    what: &'a str,
+    /// How a data directory is opened.
+    open: fn(&Path) -> Result<Host, OpenError>,
     format: Format,
-    secret: &SecretName,
-    what: &str,
-    work: impl AsyncFnOnce(crate::coordinator::Coordinator) -> anyhow::Result<()>,
-) -> anyhow::Result<Exit> {
-    on(host, None, async |coordinator| {
-        work(coordinator).await?;
-        match format {
-            Format::Json => say_json(&serde_json::json!({ "secret": secret }))?,
-            Format::Text => say(format_args!("secret `{secret}` is {what}"))?,
+}
+
+impl Wish<'_> {
+    /// Does it, `there` or `here`, and says so.
+    fn done(
+        &self,
+        there: impl FnOnce(&There) -> anyhow::Result<Ask>,
+        here: impl AsyncFnOnce(&Coordinator, &TenantId, String) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Exit> {
+        let Some((data, tenant)) = self.at.here() else {
+            nobody_said(self.by)?;
+            let server = self.at.there()?;
+            server.ask(&there(&server)?)?;
+            return self.told();
+        };
+        let by = named(self.by)?;
+        on((self.open)(data)?, None, async |coordinator| {
+            here(&coordinator, &tenant, by).await?;
+            self.told()
+        })
+    }
+
+    fn told(&self) -> anyhow::Result<Exit> {
+        match self.format {
+            Format::Json => say_json(&json!({ "secret": self.secret }))?,
+            Format::Text => say(format_args!("secret `{}` is {}", self.secret, self.what))?,
         }
         Ok(Exit::Done)
-    })
+    }
 }
 
 fn input() -> anyhow::Result<String> {

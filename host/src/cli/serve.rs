@@ -25,8 +25,17 @@ taken, what is asked is answered, attempts get their grace, and open runs go on 
 What else can be said, in the file or in variables, is in docs/configuration.md. A flag counts before a variable, a variable before the file.";
 
 /// Variables that speak to other commands, or to the vault.
-const OTHER_VARIABLES: &[&str] =
-    &["AMENDS_BY", "AMENDS_CONFIG", "AMENDS_MASTER_KEY", "AMENDS_PROFILE", "AMENDS_TOKEN", "AMENDS_URL"];
+const OTHER_VARIABLES: &[&str] = &[
+    "AMENDS_BY",
+    "AMENDS_CA_FILE",
+    "AMENDS_CONFIG",
+    "AMENDS_MASTER_KEY",
+    "AMENDS_PROFILE",
+    "AMENDS_TENANT",
+    "AMENDS_TOKEN",
+    "AMENDS_TOKEN_FILE",
+    "AMENDS_URL",
+];
 
 /// Serve many tenants over HTTP
 #[derive(Debug, Args)]

@@ -1,7 +1,6 @@
 //! `amends tenant`: tenants of a server, for its operators; and what holds for all runs of a tenant.
 
-use super::argument::{Data, Tenant as Whose};
-use super::asking::named;
+use super::asking::{named, nobody_said};
 use super::desk::{At, Desk, Server, There};
 use super::error::misuse;
 use super::hosted::on;
@@ -54,11 +53,11 @@ For operators. Refused (exit code 3) while runs are open: tenant_has_open_runs. 
 
 const RESOLVERS_EXAMPLES: &str = "\
 Examples:
-  amends tenant resolvers two --data ./data
+  amends tenant resolvers two
   amends tenant resolvers one --by anna --data ./data --tenant acme
 
-With two, `amends dead-letter resolve` counts when a second person says the same. Here nobody checks who --by is: two people are as
-good as the access to the data directory.";
+With two, `amends dead-letter resolve` counts when a second person says the same. With --data nobody checks who --by is: two people are
+as good as the access to the data directory; a server knows them by their keys.";
 
 /// Manage tenants, and see and set what holds for all runs of one
 #[derive(Debug, Subcommand)]
@@ -170,10 +169,8 @@ pub(super) struct SetResolvers {
     #[arg(value_enum)]
     people: People,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    tenant: Whose,
-    /// Who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
+    at: At,
+    /// With --data: who says so; where it is not said: `$AMENDS_BY`, the user of the operating system, or `local`
     #[arg(long, value_name = "WHO")]
     by: Option<String>,
 }
@@ -305,15 +302,20 @@ fn word(value: &Value) -> String {
 }
 
 fn set(set: &SetResolvers, format: Format) -> anyhow::Result<Exit> {
-    let by = named(set.by.as_deref())?;
-    let resolvers = match set.people {
-        People::One => Resolvers::One,
-        People::Two => Resolvers::Two,
+    let (resolvers, word) = match set.people {
+        People::One => (Resolvers::One, "one"),
+        People::Two => (Resolvers::Two, "two"),
     };
-    let host = Host::open(&set.data.dir)?;
-    on(host, None, async |coordinator| {
-        coordinator.set_resolvers(&set.tenant.id, resolvers, by).await?;
-        tell(&set.tenant.id, resolvers, format)
+    let Some((data, tenant)) = set.at.here() else {
+        nobody_said(set.by.as_deref())?;
+        let there = set.at.there()?;
+        there.ask(&Ask::put(there.path("/resolvers")?, "application/json", json!({ "resolvers": word }).to_string()))?;
+        return tell(&there.tenant()?, resolvers, format);
+    };
+    let by = named(set.by.as_deref())?;
+    on(Host::open(data)?, None, async |coordinator| {
+        coordinator.set_resolvers(&tenant, resolvers, by).await?;
+        tell(&tenant, resolvers, format)
     })
 }
 

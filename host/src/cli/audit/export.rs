@@ -1,6 +1,6 @@
 //! `amends audit export`: the file appears under its name when it is whole and on the disk, not before.
 
-use super::{Broken, Export, PAGE_LEN, Telling, lanes};
+use super::{Broken, Export, PAGE_LEN, Telling, lanes, there};
 use crate::cli::draft::Draft;
 use crate::compose::Reader;
 use crate::store::{LaneRow, Store};
@@ -10,8 +10,17 @@ use std::io::Write;
 
 pub(super) fn run(export: &Export, telling: &mut Telling) -> anyhow::Result<()> {
     let draft = Draft::begin(&export.out)?;
-    let reader = Reader::open(&export.data)?;
-    let rows = lanes(&*reader, export.tenant.as_ref())?;
+    let Some((data, tenant)) = export.at.directory() else {
+        let there = export.at.there()?;
+        let mut row = None;
+        draft.fill(|file| {
+            row = Some(there::write(&there, file)?);
+            Ok(())
+        })?;
+        return row.iter().try_for_each(|row| telling.exported(row));
+    };
+    let reader = Reader::open(data)?;
+    let rows = lanes(&*reader, tenant)?;
     draft.fill(|file| write_all(&*reader, &rows, file))?;
     rows.iter().try_for_each(|row| telling.exported(row))
 }

@@ -2,8 +2,10 @@
 //! was found is told.
 
 mod export;
+mod there;
 mod verify;
 
+use super::desk::{At, Server};
 use super::error::as_text;
 use super::output::{Exit, Format, plain, remark, say, say_json};
 use crate::compose::OpenError;
@@ -22,16 +24,24 @@ const PAGE_LEN: usize = 64;
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   amends audit verify --data ./data
-  amends audit verify audit.jsonl           # an export; needs no data directory
+  amends audit verify audit.jsonl           # an export; needs nothing else
+  amends audit verify                       # the chain of a tenant on a server, record by record
 
 Exit code 5 if something is wrong; tenant, lane and record are named. The head of a lane stands for every byte of its records: write it
 down elsewhere, and nobody can change unnoticed what was before it.";
 
 const EXPORT_EXAMPLES: &str = "\
-Example:
+Examples:
+  amends audit export --out audit.jsonl
   amends audit export --data ./data --out audit.jsonl
 
 A file that is there already is not replaced. docs/audit-export.md says how anybody can check it.";
+
+const HEAD_EXAMPLES: &str = "\
+Example:
+  amends audit head
+
+The head stands for every byte of every record before it: write it down elsewhere, and compare it with what `amends audit verify` finds later.";
 
 /// Prove that what is stored is what happened
 #[derive(Debug, Subcommand)]
@@ -42,34 +52,36 @@ pub(super) enum Audit {
     /// Write all records to a file that anybody can check
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Export),
+    /// Show where the chain of a tenant on a server ends
+    #[command(after_help = HEAD_EXAMPLES)]
+    Head(HeadOf),
 }
 
 /// Arguments of `audit verify`.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// An export
-    #[arg(required_unless_present = "data", conflicts_with = "data")]
+    #[arg(conflicts_with_all = ["data", "url", "profile"])]
     path: Option<PathBuf>,
-    /// The data directory
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Only this tenant; all without it
-    #[arg(long)]
-    tenant: Option<TenantId>,
+    #[command(flatten)]
+    at: At,
+}
+
+/// Arguments of `audit head`.
+#[derive(Debug, Args)]
+pub(super) struct HeadOf {
+    #[command(flatten)]
+    server: Server,
 }
 
 /// Arguments of `audit export`.
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// The data directory
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
     /// The file to write
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Only this tenant; all without it
-    #[arg(long)]
-    tenant: Option<TenantId>,
+    #[command(flatten)]
+    at: At,
 }
 
 pub(super) fn run(command: &Audit, format: Format) -> anyhow::Result<Exit> {
@@ -77,6 +89,7 @@ pub(super) fn run(command: &Audit, format: Format) -> anyhow::Result<Exit> {
     let ran = match command {
         Audit::Verify(verify) => verify::run(verify, &mut telling),
         Audit::Export(export) => export::run(export, &mut telling),
+        Audit::Head(head) => return there::head(&head.server.there()?, format),
     };
     match ran {
         Ok(()) => telling.all_right(),

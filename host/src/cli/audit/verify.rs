@@ -1,6 +1,6 @@
 //! `amends audit verify`: a data directory, or an export without one.
 
-use super::{Broken, PAGE_LEN, Telling, Verify, lanes, unknown_tenant};
+use super::{Broken, PAGE_LEN, Telling, Verify, lanes, there, unknown_tenant};
 use crate::cli::error::misuse;
 use crate::compose::Reader;
 use crate::store::{LaneRow, Store};
@@ -15,11 +15,10 @@ use std::path::Path;
 const BUFFER_LEN: usize = 1024 * 1024;
 
 pub(super) fn run(verify: &Verify, telling: &mut Telling) -> anyhow::Result<()> {
-    let tenant = verify.tenant.as_ref();
-    match (&verify.path, &verify.data) {
-        (Some(path), None) => an_export(path, tenant, telling),
-        (None, Some(data)) => a_store(&*Reader::open(data)?, tenant, telling),
-        (Some(_), Some(_)) | (None, None) => Err(misuse("what_to_verify", "name an export, or a data directory with --data")),
+    match (&verify.path, verify.at.directory()) {
+        (Some(path), _) => an_export(path, verify.at.tenant(), telling),
+        (None, Some((data, tenant))) => a_store(&*Reader::open(data)?, tenant, telling),
+        (None, None) => there::verify(&verify.at.there()?, telling),
     }
 }
 

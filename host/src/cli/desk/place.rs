@@ -55,6 +55,16 @@ impl At {
         self.data.as_deref().map(|data| (data, self.local()))
     }
 
+    /// The same; none where no tenant is named.
+    pub(in crate::cli) fn directory(&self) -> Option<(&Path, Option<&TenantId>)> {
+        self.data.as_deref().map(|data| (data, self.tenant()))
+    }
+
+    /// The tenant that is named.
+    pub(in crate::cli) fn tenant(&self) -> Option<&TenantId> {
+        self.server.tenant.as_ref()
+    }
+
     /// The server, if the command does not go to a data directory.
     pub(in crate::cli) fn there(&self) -> anyhow::Result<There> {
         self.server.there()

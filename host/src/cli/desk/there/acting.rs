@@ -3,7 +3,7 @@
 
 use super::There;
 use crate::cli::applied::applied;
-use crate::cli::asking::{Asking, Driving};
+use crate::cli::asking::{Asking, Driving, nobody_said};
 use crate::cli::desk::{Asked, Desk, Saga, Start, Stood, Told, Wish, With, resolution, step_of};
 use crate::cli::error::misuse;
 use crate::cli::journal::Journal;
@@ -135,9 +135,7 @@ fn component(with: &With) -> anyhow::Result<Option<&'static str>> {
 impl Asking {
     /// Writes why, and what makes it safe to repeat, into what is asked of a server, which knows itself who asks.
     fn write(&self, body: &mut Map<String, Value>, key: &str) -> anyhow::Result<()> {
-        if self.by.is_some() {
-            return Err(misuse("only_in_process", "--by is for --data: a server knows who asks by their key"));
-        }
+        nobody_said(self.by.as_deref())?;
         body.extend(self.reason.iter().map(|reason| ("reason".to_owned(), json!(reason))));
         body.extend(self.key.iter().map(|said| (key.to_owned(), json!(said))));
         Ok(())

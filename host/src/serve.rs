@@ -1,7 +1,7 @@
 //! A host that serves over HTTP until it is asked to stop. It stops in order: nothing new is taken, what is asked is answered, attempts that
 //! run get their grace, and everything becomes durable; what is left goes on at the next start. A second signal ends it at once.
 
-use crate::api::Api;
+use crate::api::{Api, Connections, ListenError, Listening, Tls};
 use crate::clock::{Clock, SystemClock};
 use crate::compose::{Ended, Host, OpenError, Stopping};
 use crate::coordinator::{AlterError, Coordinator, DriveError, KeepDriving, KeepWatch, Pauses, host_tenant};
@@ -10,14 +10,12 @@ use crate::telemetry::{Collector, NoCollector};
 use amends_domain::access::Standing;
 use amends_domain::event::{Role, TenantEvent};
 use amends_domain::time::Span;
-use axum::serve::ListenerExt;
 use http::Uri;
 use std::future::pending;
-use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 
 /// Who has the first key made.
 const FIRST: &str = "start of the host";
@@ -48,6 +46,19 @@ pub struct Settings {
     pub free_min: FreeMin,
     /// Most runs that are taken up at a time of those that nobody asked for.
     pub adopted_max: usize,
+    /// How many connections there may be.
+    pub connections: Connections,
+    /// A certificate and its key, in PEM; none: in the clear.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where a certificate and its key are.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 /// What is told while it starts.
@@ -57,6 +68,8 @@ pub enum Told {
     FirstToken(String),
     /// It answers at this address from now on.
     Listening(SocketAddr),
+    /// The same over TLS.
+    ListeningOverTls(SocketAddr),
     /// It tells how it fares at this address, to whoever asks.
     Metrics(SocketAddr),
 }
@@ -64,14 +77,9 @@ pub enum Told {
 /// Why it does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened at.
-    #[error("cannot listen at {address}: {source}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
+    /// Nothing can come in.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The first key cannot be made.
     #[error("the first key of the host: {0}")]
     FirstKey(String),
@@ -81,9 +89,6 @@ pub enum ServeError {
     /// There is no such collector.
     #[error(transparent)]
     Traces(#[from] NoCollector),
-    /// Serving broke off.
-    #[error("serving: {0}")]
-    Broken(#[source] io::Error),
 }
 
 /// Serves `host` until it is asked to stop.
@@ -108,9 +113,9 @@ async fn run(
     let metrics = match settings.metrics_listen {
         None => None,
         Some(address) => {
-            let (listener, address) = listen(address).await?;
-            tell(Told::Metrics(address));
-            Some(axum::serve(listener, api.metrics_router()).into_future())
+            let listening = Listening::at(address, None, settings.connections).await?;
+            tell(Told::Metrics(at(&listening, address)?));
+            Some(listening.serve(api.metrics_router(), pending()))
         }
     };
     let metrics = async {
@@ -119,11 +124,11 @@ async fn run(
             None => pending().await,
         }
     };
-    let (listener, address) = listen(settings.listen).await?;
-    // Answers are short and wait for nothing: to hold them back for more of them costs each client 40 ms.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let router = api.router();
-    tell(Told::Listening(address));
+    let tls = settings.tls.as_ref().map(|files| Tls::of_files(&files.certificate, &files.key)).transpose();
+    let tls = tls.map_err(ListenError::from)?;
+    let told = if tls.is_some() { Told::ListeningOverTls } else { Told::Listening };
+    let listening = Listening::at(settings.listen, tls, settings.connections).await?;
+    tell(told(at(&listening, settings.listen)?));
     let collector = settings.traces.as_ref().map(Collector::new).transpose()?;
     let tracing = async {
         match collector {
@@ -135,7 +140,7 @@ async fn run(
     let driving = coordinator.keep_driving(driving);
     let watching = coordinator.keep_watch(KeepWatch { space: settings.space, free_min: settings.free_min, every: WATCH_EVERY });
     let asked = stopping.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { asked.asked().await });
+    let serving = listening.serve(api.router(), async move { asked.asked().await });
     let late = async {
         stopping.asked().await;
         // Whoever waits for a run hears how it was left.
@@ -144,14 +149,8 @@ async fn run(
         drained
     };
     tokio::select! {
-        served = serving.into_future() => {
-            served.map_err(ServeError::Broken)?;
-            Ok(coordinator.drain(settings.grace).await?)
-        }
-        served = metrics => {
-            served.map_err(ServeError::Broken)?;
-            Ok(coordinator.drain(settings.grace).await?)
-        }
+        () = serving => Ok(coordinator.drain(settings.grace).await?),
+        () = metrics => unreachable!("it is never asked to stop"),
         // Streams go on for as long as their clients want; these find the next host by the last event that they have.
         drained = late => Ok(drained?),
         // What would be told from now on might not be so. The next start finds what is durable.
@@ -162,11 +161,9 @@ async fn run(
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let refused = |source| ServeError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let bound = listener.local_addr().map_err(refused)?;
-    Ok((listener, bound))
+/// Where it came to listen, having been asked to at `address`.
+fn at(listening: &Listening, address: SocketAddr) -> Result<SocketAddr, ServeError> {
+    Ok(listening.address().map_err(|source| ListenError::Address { address, source })?)
 }
 
 /// Makes a key for an operator where there is none that opens anything: at the first start, or when the last one is gone. Whoever starts the

@@ -112,16 +112,20 @@ pub(crate) struct Reserved {
 pub(crate) const CRATES: &[Reserved] = &[
     Reserved { path: &["redb"], only: &["store"], why: "only store/ knows redb" },
     Reserved { path: &["wasmtime"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
-    Reserved { path: &["axum"], only: &["api", "serve"], why: "only api/ and serve know HTTP" },
+    Reserved { path: &["axum"], only: &["api"], why: "only api/ knows HTTP" },
     Reserved { path: &["wasmparser"], only: &["sandbox"], why: "only sandbox/ reads components" },
     Reserved { path: &["wasmtime_wasi"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
     Reserved { path: &["wasmtime_wasi_http"], only: &["sandbox"], why: "only sandbox/ knows wasmtime" },
     Reserved {
         path: &["hyper"],
-        only: &["sandbox/egress", "client", "telemetry/traces"],
-        why: "only requests of guests and of commands go out, and traces to the operator's collector",
+        only: &["sandbox/egress", "client", "telemetry/traces", "api/listener"],
+        why: "requests of guests and of commands go out, and traces to the operator's collector; all requests come in one way",
     },
-    Reserved { path: &["rustls"], only: &["sandbox/egress", "client"], why: "only requests of guests and of commands go out" },
+    Reserved {
+        path: &["rustls"],
+        only: &["sandbox/egress", "client", "api/listener"],
+        why: "requests of guests and of commands go out, and all come in, one way",
+    },
     Reserved { path: &["rand"], only: &["sandbox/wasi"], why: "only guests draw, from seeds; clock rolls dice" },
     Reserved { path: &["chacha20poly1305"], only: &["vault"], why: "only the vault seals and opens" },
     Reserved {
@@ -144,8 +148,8 @@ pub(crate) const DEEDS: &[Reserved] = &[
     Reserved { path: &["SystemTime"], only: &["clock"], why: "only clock says what time it is" },
     Reserved {
         path: &["Instant"],
-        only: &["clock", "sandbox", "store/writer", "coordinator/slices", "api/operations"],
-        why: "spans are measured by clock, sandbox, store/writer, coordinator/slices and api/operations only",
+        only: &["clock", "sandbox", "store/writer", "coordinator/slices", "api/request"],
+        why: "spans are measured by clock, sandbox, store/writer, coordinator/slices and api/request only",
     },
     Reserved { path: &["unbounded_channel"], only: &[], why: "no channel without a bound" },
     Reserved { path: &["unbounded"], only: &[], why: "no channel without a bound" },

@@ -85,8 +85,8 @@ impl Server {
                 operator = told.split_whitespace().next().map(str::to_owned);
             } else if let Some(told) = line.strip_prefix("metrics on http://") {
                 metrics = told.strip_suffix("/metrics").and_then(|address| address.parse().ok());
-            } else if let Some(address) = line.strip_prefix("listening on http://") {
-                let address = address.parse().expect("an address");
+            } else if let Some(address) = line.strip_prefix("listening on ") {
+                let address = address.split("//").last().and_then(|address| address.parse().ok()).expect("an address");
                 return Self { program: Some(program), address, metrics, operator };
             }
         }
@@ -219,6 +219,18 @@ impl Client {
         let (status, _) = head(&mut reader);
         assert_eq!(status, 200);
         Stream(reader)
+    }
+
+    /// Begins a request whose body of `len` bytes does not come.
+    ///
+    /// # Panics
+    /// If nothing listens.
+    pub fn begin(&self, method: &str, path: &str, len: usize) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let said = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {len}\r\n{token}\r\n");
+        stream.write_all(said.as_bytes()).expect("it reads");
+        stream
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {

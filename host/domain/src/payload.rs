@@ -2,7 +2,9 @@
 
 use crate::digest::hex;
 use bytes::Bytes;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Largest payload unless a limit says less: 256 KiB.
@@ -60,6 +62,21 @@ impl<'de> Deserialize<'de> for Payload {
         } else {
             Bytes::deserialize(deserializer).map(Self)
         }
+    }
+}
+
+/// Whatever is JSON.
+impl JsonSchema for Payload {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Payload".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        Schema::from(true)
     }
 }
 

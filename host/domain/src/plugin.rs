@@ -1,6 +1,7 @@
 //! What a plugin says that it has.
 
 use crate::id::HandlerName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,14 +11,14 @@ pub const HANDLERS_MAX: usize = 1000;
 pub const MANIFEST_LEN_MAX: usize = 1 << 20;
 
 /// The handlers of a plugin, as its `describe` gives them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// At least one, names without repeats.
     pub handlers: Vec<Handler>,
 }
 
 /// One handler.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Handler {
     /// Its name inside the plugin.
     pub name: HandlerName,

@@ -1,6 +1,8 @@
 //! Instants and spans, as milliseconds. The rules are told what time it is; they never look.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
@@ -37,6 +39,21 @@ impl<'de> Deserialize<'de> for Timestamp {
         } else {
             u64::deserialize(deserializer).map(Self)
         }
+    }
+}
+
+/// Instants before 1970 are none of ours.
+impl JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-9][0-9]{2})[0-9]-" })
     }
 }
 
@@ -120,6 +137,17 @@ impl FromStr for Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_is_read_as_it_is_written() {
+        let instant = Timestamp(1_764_000_000_123);
+        let json = serde_json::to_string(&instant).expect("it has a form");
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).expect("it is one"), instant, "{json}");
+        assert!(serde_json::from_str::<Timestamp>("1764000000123").is_err());
+        let stored = postcard::to_stdvec(&instant).expect("it has a form");
+        assert_eq!(postcard::from_bytes::<Timestamp>(&stored).expect("it is one"), instant);
+        assert_eq!(stored, postcard::to_stdvec(&instant.0).expect("a number has a form"));
+    }
 
     #[test]
     fn spans_are_written_with_units() {

@@ -3,8 +3,8 @@
 
 use super::Api;
 use super::auth::Caller;
+use super::contract::{Answer, Operation, post};
 use super::problem::Problem;
-use crate::view::Kind;
 use amends_domain::access::Action;
 use axum::body::Body;
 use axum::extract::State;
@@ -20,6 +20,24 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+/// What can be asked here.
+pub(super) fn operations() -> Vec<Operation> {
+    let whole = Answer {
+        status: 200,
+        says: "All that is stored. It ends with a digest: what breaks off before is no backup.",
+        content: vec![("application/octet-stream", None)],
+        headers: Vec::new(),
+    };
+    vec![
+        post("/v1/backup", "backUp", back_up)
+            .says("Takes a backup of a host at work.")
+            .needs(Action::Backup)
+            .answer(whole)
+            .streams()
+            .fails(&["backup_running"]),
+    ]
+}
+
 /// What is sent at a time: 256 KiB.
 const CHUNK_LEN: usize = 256 * 1024;
 /// Most chunks that the backup is ahead of its client.
@@ -27,11 +45,10 @@ const CHUNKS_MAX: usize = 4;
 /// A client that takes nothing for so long is gone: while a backup lasts, the data file only grows.
 const CHUNK_TIME_MAX: Duration = Duration::from_mins(1);
 
-pub(super) async fn back_up(State(api): State<Api>, caller: Caller) -> Result<Response, Problem> {
-    caller.may_host(Action::Backup)?;
-    let turn = Arc::clone(&api.0.backups).try_acquire_owned().map_err(|_| {
-        Problem::new(Kind::Unavailable, "backup_running", "a backup is on its way already: try again when it is over")
-    })?;
+async fn back_up(State(api): State<Api>, caller: Caller) -> Result<Response, Problem> {
+    let turn = Arc::clone(&api.0.backups)
+        .try_acquire_owned()
+        .map_err(|_| Problem::new("backup_running", "a backup is on its way already: try again when it is over"))?;
     tracing::info!(who = caller.who(), "a backup begins");
     let store = Arc::clone(api.coordinator().store());
     let (sender, chunks) = channel(CHUNKS_MAX);

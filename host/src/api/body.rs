@@ -2,7 +2,6 @@
 
 use super::problem::Problem;
 use super::{BODY_LEN_MAX, BODY_TIME_MAX};
-use crate::view::Kind;
 use amends_domain::payload::Payload;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -22,9 +21,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
         let bytes = read(request.into_body(), BODY_LEN_MAX).await?;
         let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
         let given = serde_json::from_slice(&bytes);
-        given
-            .map(Self)
-            .map_err(|error| Problem::new(Kind::Usage, "body_malformed", format!("the body is not what is asked for: {error}")))
+        given.map(Self).map_err(|error| Problem::new("body_malformed", format!("the body is not what is asked for: {error}")))
     }
 }
 
@@ -38,13 +35,13 @@ pub(super) async fn read(body: Body, len_max: usize) -> Result<Bytes, Problem> {
     let read = timeout(BODY_TIME_MAX, Limited::new(body, len_max).collect()).await;
     let read = read.map_err(|_| {
         let seconds = BODY_TIME_MAX.as_secs();
-        Problem::new(Kind::Usage, "body_too_slow", format!("the body did not arrive within {seconds} s"))
+        Problem::new("body_too_slow", format!("the body did not arrive within {seconds} s"))
     })?;
     match read {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            Err(Problem::new(Kind::TooLarge, "body_too_large", format!("the body has more than {len_max} bytes")))
+            Err(Problem::new("body_too_large", format!("the body has more than {len_max} bytes")))
         }
-        Err(error) => Err(Problem::new(Kind::Usage, "body_broken", format!("the body broke off: {error}"))),
+        Err(error) => Err(Problem::new("body_broken", format!("the body broke off: {error}"))),
     }
 }

@@ -2,25 +2,41 @@
 
 use super::Api;
 use super::auth::Caller;
+use super::contract::{Answer, Operation, Shape, get};
 use super::problem::Problem;
 use crate::coordinator::{Holds, PartReport};
-use crate::view::Kind;
 use amends_domain::access::Scope;
 use amends_domain::event::{PartState, Role};
 use amends_domain::id::TenantId;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+/// What can be asked here.
+pub(super) fn operations() -> Vec<Operation> {
+    let lives = Answer { status: 200, says: "It lives.", content: vec![("text/plain", None)], headers: Vec::new() };
+    let shape = vec![("application/json", Some(Shape::given::<Readiness>()))];
+    let not_ready = Answer { status: 503, says: "Some part is not ready.", content: shape, headers: Vec::new() };
+    vec![
+        get("/healthz", "health", healthz).says("Whether the host lives.").answer(lives),
+        get("/readyz", "readiness", readyz)
+            .says("Whether the host is ready, and what is not.")
+            .answers::<Readiness>(200, "All parts are ready.")
+            .answer(not_ready),
+        get("/v1/whoami", "whoami", whoami).says("Who asks.").with_key().answers::<Asker>(200, "Whom the token is of."),
+    ]
+}
+
 /// How the host fares.
-#[derive(Debug, Serialize)]
-pub(super) struct Readiness {
+#[derive(Debug, Serialize, JsonSchema)]
+struct Readiness {
     ready: bool,
     parts: Vec<Part>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Part {
     name: &'static str,
     /// `ready` or `failing`.
@@ -30,8 +46,8 @@ struct Part {
 }
 
 /// Who asks.
-#[derive(Debug, Serialize)]
-pub(super) struct Asker {
+#[derive(Debug, Serialize, JsonSchema)]
+struct Asker {
     who: String,
     role: Role,
     /// The tenant of its key; none: the whole host.
@@ -40,11 +56,11 @@ pub(super) struct Asker {
 }
 
 /// It answers, so it lives.
-pub(super) async fn healthz() -> &'static str {
+async fn healthz() -> &'static str {
     "ok\n"
 }
 
-pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Readiness>) {
+async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Readiness>) {
     let parts = api.coordinator().fares();
     // One that only keeps new work out must not keep those away who have to do with what is open.
     let ready = !parts.iter().any(|part| part.state == PartState::Failing && part.holds == Holds::Everything);
@@ -53,7 +69,7 @@ pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Readines
     (status, Json(Readiness { ready, parts }))
 }
 
-pub(super) async fn whoami(caller: Caller) -> Json<Asker> {
+async fn whoami(caller: Caller) -> Json<Asker> {
     let principal = caller.principal();
     let tenant = match principal.scope() {
         Scope::Host => None,
@@ -67,6 +83,5 @@ pub(super) async fn nothing() -> Problem {
 }
 
 pub(super) async fn not_so() -> Problem {
-    Problem::new(Kind::Usage, "method_not_allowed", "this is there, and not to be asked so: look at the documentation of the API")
-        .in_status(StatusCode::METHOD_NOT_ALLOWED)
+    Problem::new("method_not_allowed", "this is there, and not to be asked so: the header `Allow` names the methods that there are")
 }

@@ -2,8 +2,9 @@
 
 use super::Api;
 use super::asked::Path;
-use super::auth::Caller;
+use super::auth::{Caller, Tenant};
 use super::body::Given;
+use super::contract::{Must, Operation, delete, get, post};
 use super::problem::Problem;
 use amends_domain::access::Action;
 use amends_domain::event::{Role, TenantEvent};
@@ -13,11 +14,35 @@ use amends_domain::time::Timestamp;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What can be asked here.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        post("/v1/tenants/{tenant}/keys", "createKey", create)
+            .says("Creates a key and tells its token, once.")
+            .notes("A key with the role `operator` is created by operators, for the tenant `host`.")
+            .needs(Action::CreateKey)
+            .json::<Create>(Must::Be)
+            .answers::<NewKey>(201, "The key and its token.")
+            .fails(&["key_name_taken", "too_many_keys", "expiry_passed", "role_not_of_tenant", "key_exists", "text_length"]),
+        get("/v1/tenants/{tenant}/keys", "listKeys", list)
+            .says("All keys of a tenant, without their tokens.")
+            .needs(Action::ListKeys)
+            .answers::<Keys>(200, "The keys, those that open nothing any more among them."),
+        delete("/v1/tenants/{tenant}/keys/{key}", "revokeKey", revoke)
+            .says("Has a key open nothing any more.")
+            .needs(Action::RevokeKey)
+            .empty(204, "It opens nothing from now on.")
+            .fails(&["unknown_key"]),
+    ]
+}
+
 /// A key, without its token.
-#[derive(Debug, Serialize)]
-pub(super) struct KeyView {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
+struct KeyView {
     id: KeyId,
     name: KeyName,
     role: Role,
@@ -33,8 +58,8 @@ pub(super) struct KeyView {
 }
 
 /// A new key and its token.
-#[derive(Serialize)]
-pub(super) struct NewKey {
+#[derive(Serialize, JsonSchema)]
+struct NewKey {
     #[serde(flatten)]
     key: KeyView,
     /// Nobody can show it again.
@@ -42,15 +67,16 @@ pub(super) struct NewKey {
 }
 
 /// All keys of a tenant.
-#[derive(Debug, Serialize)]
-pub(super) struct Keys {
+#[derive(Debug, Serialize, JsonSchema)]
+struct Keys {
     items: Vec<KeyView>,
 }
 
 /// A key that is to be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Create {
+#[schemars(rename = "CreateKey")]
+struct Create {
     name: KeyName,
     role: Role,
     expires_at: Option<Timestamp>,
@@ -71,36 +97,35 @@ impl KeyView {
     }
 }
 
-pub(super) async fn create(
+async fn create(
     State(api): State<Api>,
     caller: Caller,
-    Path(tenant): Path<String>,
+    Tenant(tenant): Tenant,
     Given(Create { name, role, expires_at }): Given<Create>,
 ) -> Result<(StatusCode, Json<NewKey>), Problem> {
-    let tenant = caller.may(&api, &tenant, Action::create_key(role))?;
+    caller.may(&api, Some(&tenant), Action::create_key(role))?;
     let token = api.coordinator().create_key(&tenant, name, role, expires_at, caller.who()).await?;
     let now = api.coordinator().tenant(&tenant);
     let key = now.key(token.key()).ok_or_else(Problem::not_found)?;
     Ok((StatusCode::CREATED, Json(NewKey { key: KeyView::of(&api, key), token: token.reveal() })))
 }
 
-pub(super) async fn list(State(api): State<Api>, caller: Caller, Path(tenant): Path<String>) -> Result<Json<Keys>, Problem> {
-    let tenant = caller.may(&api, &tenant, Action::ListKeys)?;
+async fn list(State(api): State<Api>, Tenant(tenant): Tenant) -> Json<Keys> {
     let now = api.coordinator().tenant(&tenant);
-    Ok(Json(Keys { items: now.keys().map(|key| KeyView::of(&api, key)).collect() }))
+    Json(Keys { items: now.keys().map(|key| KeyView::of(&api, key)).collect() })
 }
 
-pub(super) async fn revoke(
+async fn revoke(
     State(api): State<Api>,
     caller: Caller,
-    Path((tenant, key)): Path<(String, String)>,
+    Tenant(tenant): Tenant,
+    Path([key]): Path<1>,
 ) -> Result<StatusCode, Problem> {
-    let known = tenant.parse().map(|tenant| api.coordinator().tenant(&tenant)).ok();
-    let key: Option<KeyId> = key.parse().ok();
-    let role = known.zip(key).and_then(|(tenant, key)| tenant.key(key).map(|key| key.role));
-    // The key of whom it is decides who may; of one that there is not, whoever may revoke the least.
-    let tenant = caller.may(&api, &tenant, role.map_or(Action::RevokeKey, Action::revoke_key))?;
-    let key = key.ok_or_else(Problem::not_found)?;
+    let key: KeyId = key.parse().map_err(|_| Problem::not_found())?;
+    let known = api.coordinator().tenant(&tenant).key(key).map(|key| key.role);
+    let role = known.ok_or_else(|| Problem::new("unknown_key", format!("there is no key {key}")))?;
+    // The key of whom it is decides who may.
+    caller.may(&api, Some(&tenant), Action::revoke_key(role))?;
     api.coordinator().alter(&tenant, TenantEvent::KeyRevoked { key, by: caller.who() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,26 +2,70 @@
 
 use super::Api;
 use super::asked::{Path, Query};
-use super::auth::Caller;
+use super::auth::{Caller, Tenant};
 use super::body::{Given, payload};
+use super::contract::codes::{COMPONENT, DEMAND, JOURNAL};
+use super::contract::{Must, Operation, get, post};
 use super::page::{Page, Wanted};
 use super::problem::Problem;
 use super::runs::demand::ask;
 use super::runs::stored;
 use crate::coordinator::Correction;
-use crate::view::{DeadLetterView, Kind, StandsView};
+use crate::view::{DeadLetterView, StandsView};
 use amends_domain::access::Action;
+use amends_domain::decide::{REASON_LEN_MAX, WHO_LEN_MAX};
 use amends_domain::event::{Confirmation, Demand, Resolution, Resolve};
 use amends_domain::explain::{DeadLetterId, dead_letters};
 use amends_domain::id::{RunId, StepIndex, TenantId};
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// What can be asked here.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        get("/v1/tenants/{tenant}/dead-letters", "listDeadLetters", list)
+            .says("What waits for a person.")
+            .notes("Pages end between runs: the dead letters of one run are told together, so a page may have more than `limit`.")
+            .needs(Action::ListDeadLetters)
+            .pages::<RunId>()
+            .answers::<Page<DeadLetterView>>(200, "A page of dead letters.")
+            .fails(JOURNAL),
+        get("/v1/tenants/{tenant}/dead-letters/{letter}", "showDeadLetter", show)
+            .says("One dead letter, and what to do about it.")
+            .needs(Action::ShowDeadLetter)
+            .answers::<DeadLetterView>(200, "The dead letter.")
+            .fails(JOURNAL)
+            .fails(&["unknown_dead_letter"]),
+        post("/v1/tenants/{tenant}/dead-letters/{letter}/redrive", "redriveDeadLetter", redrive)
+            .says("Has a dead letter tried again, with all its attempts.")
+            .needs(Action::RedriveDeadLetter)
+            .json::<Redrive>(Must::NotBe)
+            .answers::<StandsView>(200, "How the run stands.")
+            .fails(JOURNAL)
+            .fails(DEMAND)
+            .fails(COMPONENT)
+            .fails(&["unknown_dead_letter", "not_a_dead_letter", "run_ended", "past_pivot", "step_waits", "plugin_not_used"])
+            .fails(&["unknown_plugin", "handler_missing", "handler_not_compensating", "component_not_installed", "unknown_step"]),
+        post("/v1/tenants/{tenant}/dead-letters/{letter}/resolve", "resolveDeadLetter", resolve)
+            .says("Says what was done about a dead letter by hand.")
+            .needs(Action::ResolveDeadLetter)
+            .json::<Resolved>(Must::Be)
+            .answers::<StandsView>(200, "How the run stands.")
+            .fails(JOURNAL)
+            .fails(DEMAND)
+            .fails(&["unknown_dead_letter", "not_a_dead_letter", "run_ended", "reason_missing", "payload_not_json"])
+            .fails(&["second_person_needed", "resolution_unfit", "unknown_step"]),
+    ]
+}
+
 /// With which component a dead letter is tried again.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 enum With {
     /// The one that its run pins.
     Pinned,
@@ -30,32 +74,39 @@ enum With {
 }
 
 /// What a redrive says.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Redrive {
+struct Redrive {
+    #[schemars(length(max = REASON_LEN_MAX))]
     reason: Option<String>,
+    #[schemars(length(min = 1, max = WHO_LEN_MAX))]
     key: Option<String>,
     component: Option<With>,
 }
 
 /// What a resolution says.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Resolved {
+#[schemars(rename = "Resolve")]
+struct Resolved {
     resolution: Resolution,
+    #[schemars(length(max = REASON_LEN_MAX))]
     reason: Option<String>,
+    #[schemars(length(min = 1, max = WHO_LEN_MAX))]
     key: Option<String>,
+    /// What shows it: a ticket, the number of a refund.
+    #[schemars(with = "Option<Value>")]
     evidence: Option<Box<RawValue>>,
+    /// What the step gives, if it is done.
+    #[schemars(with = "Option<Value>")]
     output: Option<Box<RawValue>>,
 }
 
-pub(super) async fn list(
+async fn list(
     State(api): State<Api>,
-    caller: Caller,
-    Path(tenant): Path<String>,
+    Tenant(tenant): Tenant,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Page<DeadLetterView>>, Problem> {
-    let tenant = caller.may(&api, &tenant, Action::ListDeadLetters)?;
     let (limit, after) = (wanted.limit()?, wanted.after::<RunId>()?);
     let runs = api.coordinator().store().runs_with_dead_letters(&tenant, after, limit + 1).map_err(|error| Problem::of(&error))?;
     // Pages end between runs: the letters of one run are told together.
@@ -68,12 +119,7 @@ pub(super) async fn list(
     Ok(Json(Page { items, next_cursor: page.next_cursor }))
 }
 
-pub(super) async fn show(
-    State(api): State<Api>,
-    caller: Caller,
-    Path((tenant, letter)): Path<(String, String)>,
-) -> Result<Json<DeadLetterView>, Problem> {
-    let tenant = caller.may(&api, &tenant, Action::ShowDeadLetter)?;
+async fn show(State(api): State<Api>, Tenant(tenant): Tenant, Path([letter]): Path<1>) -> Result<Json<DeadLetterView>, Problem> {
     let id = id(&letter)?;
     let stored = stored(&api, &tenant, &id.run.to_string())?;
     let letters = dead_letters(&stored.run, &stored.entries);
@@ -81,13 +127,13 @@ pub(super) async fn show(
     Ok(Json(DeadLetterView::of(&stored.run, letter)))
 }
 
-pub(super) async fn redrive(
+async fn redrive(
     State(api): State<Api>,
     caller: Caller,
-    Path((tenant, letter)): Path<(String, String)>,
+    Tenant(tenant): Tenant,
+    Path([letter]): Path<1>,
     Given(Redrive { reason, key, component }): Given<Redrive>,
 ) -> Result<Json<StandsView>, Problem> {
-    let tenant = caller.may(&api, &tenant, Action::RedriveDeadLetter)?;
     let (run, step) = place(&api, &tenant, &letter)?;
     let component = match component.unwrap_or(With::Pinned) {
         With::Pinned => None,
@@ -99,13 +145,13 @@ pub(super) async fn redrive(
     ask(&api, &tenant, run, Demand::Redrive { step, component }, caller.author(reason, key)).await
 }
 
-pub(super) async fn resolve(
+async fn resolve(
     State(api): State<Api>,
     caller: Caller,
-    Path((tenant, letter)): Path<(String, String)>,
+    Tenant(tenant): Tenant,
+    Path([letter]): Path<1>,
     Given(given): Given<Resolved>,
 ) -> Result<Json<StandsView>, Problem> {
-    let tenant = caller.may(&api, &tenant, Action::ResolveDeadLetter)?;
     let (run, step) = place(&api, &tenant, &letter)?;
     let Resolved { resolution, reason, key, evidence, output } = given;
     let (evidence, output) = (evidence.map(payload), output.map(payload));
@@ -118,7 +164,7 @@ fn id(letter: &str) -> Result<DeadLetterId, Problem> {
 }
 
 fn unknown(id: &DeadLetterId) -> Problem {
-    Problem::new(Kind::Unknown, "unknown_dead_letter", format!("there is no dead letter {id}"))
+    Problem::new("unknown_dead_letter", format!("there is no dead letter {id}"))
 }
 
 /// Where the letter is.

@@ -1,29 +1,48 @@
 //! HTTP: reads what is asked, asks the floors below, and tells the answer. Holds no rules: who may is decided in `access`, what fits in
 //! `decide` and `tenant`, what it is called in `view`.
 //!
-//! `operations` is the table of everything that can be asked; the router is made of it.
+//! `operations` is the list of everything that can be asked: the router, the checks before each handler and the description of the API are
+//! made of it. `listener` is what the requests come through.
 
 mod asked;
+mod audit;
 mod auth;
 mod backup;
 mod body;
+mod conditional;
+mod contract;
+mod denials;
+mod grants;
+mod guard;
 mod health;
 mod keys;
 mod letters;
+mod listener;
 mod metrics;
 mod operations;
 mod page;
 mod plugins;
 mod problem;
+mod pushes;
+mod request;
+mod resolvers;
 mod runs;
 mod sagas;
+mod secrets;
 mod state;
 mod stream;
 mod tenants;
 mod usage;
 
+pub use denials::Denied;
+pub use listener::{Connections, ListenError, Listening, Tls, TlsError};
+
 use crate::coordinator::Coordinator;
+use amends_domain::time::Span;
 use axum::Router;
+use bytes::Bytes;
+use denials::Denials;
+use pushes::Pushes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -32,6 +51,8 @@ use tokio::sync::Semaphore;
 pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
 /// Longest time that a body may take to arrive.
 pub(super) const BODY_TIME_MAX: Duration = Duration::from_mins(1);
+/// Longest `?wait=`.
+pub(super) const WAIT_MAX: Span = Span(60_000);
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -41,10 +62,14 @@ struct Shared {
     coordinator: Coordinator,
     /// Those who follow something. Over it: not now.
     followers: Arc<Semaphore>,
-    /// Components on their way in. Over it: not now.
-    uploads: Semaphore,
+    /// Components on their way in and through the compiler. Over it: not now.
+    uploads: Arc<Semaphore>,
     /// One backup at a time: each holds on to what is stored while it lasts.
     backups: Arc<Semaphore>,
+    pushes: Pushes,
+    denials: Denials,
+    /// The description of the API.
+    described: Bytes,
 }
 
 /// Most components that are read and compiled at the same time: each may have 32 MiB.
@@ -58,19 +83,27 @@ impl Api {
         Self(Arc::new(Shared {
             coordinator,
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
-            uploads: Semaphore::new(UPLOADS_MAX),
+            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
             backups: Arc::new(Semaphore::new(1)),
+            pushes: Pushes::default(),
+            denials: Denials::default(),
+            described: operations::described(),
         }))
     }
 
     /// Everything that can be asked.
     pub fn router(&self) -> Router {
-        operations::router(self).with_state(self.clone())
+        operations::router(self)
     }
 
     /// Only how the host fares, for whoever asks.
     pub fn metrics_router(&self) -> Router {
         metrics::open_router().with_state(self.clone())
+    }
+
+    /// How many requests were denied, since the start of the process.
+    pub fn denied(&self) -> Denied {
+        self.0.denials.counts()
     }
 
     fn coordinator(&self) -> &Coordinator {

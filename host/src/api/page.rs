@@ -1,13 +1,33 @@
 //! Lists in pages: a cursor says where the next one begins, and means nothing else to anybody.
 
+use super::WAIT_MAX;
 use super::problem::Problem;
 use crate::store::PAGE_LEN_MAX;
-use crate::view::Kind;
+use amends_domain::time::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 /// Most items of a page that does not say.
 const PAGE_LEN: usize = 50;
+
+/// How long somebody wants to wait.
+pub(super) fn patience(wait: Option<String>) -> Result<Option<Span>, Problem> {
+    let Some(wait) = wait else { return Ok(None) };
+    let digits = wait.bytes().take_while(u8::is_ascii_digit).count();
+    // Spans are written in more ways elsewhere; one that is sent is written by a program.
+    let is_plain = (1..=5).contains(&digits) && ["ms", "s", "m"].contains(&&wait[digits..]);
+    let span = wait.parse::<Span>().ok().filter(|_| is_plain);
+    let span = span.ok_or_else(|| {
+        let shown: String = wait.chars().take(80).collect();
+        Problem::new("wait_malformed", format!("`wait` is `{shown}`: write a whole number and `ms`, `s` or `m`, such as 30s"))
+    })?;
+    if span > WAIT_MAX {
+        let detail = format!("`wait` is {span}: at most {WAIT_MAX} are allowed; follow the events for longer");
+        return Err(Problem::new("wait_too_long", detail));
+    }
+    Ok(Some(span))
+}
 
 /// Which page.
 #[derive(Debug, Default, Deserialize)]
@@ -17,7 +37,8 @@ pub(super) struct Wanted {
 }
 
 /// A page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     /// Where the next page begins; none: this is the last one.
@@ -33,7 +54,7 @@ impl Wanted {
             Some(limit) if (1..=PAGE_LEN_MAX).contains(&limit) => Ok(limit),
             Some(limit) => {
                 let detail = format!("`limit` is {limit}: 1 to {PAGE_LEN_MAX} are allowed");
-                Err(Problem::new(Kind::Usage, "limit_out_of_range", detail))
+                Err(Problem::new("limit_out_of_range", detail))
             }
         }
     }
@@ -43,7 +64,7 @@ impl Wanted {
         let read = |cursor: &String| {
             cursor.parse().map_err(|_| {
                 let detail = "`cursor` is not one that a page gave: begin without one";
-                Problem::new(Kind::Usage, "cursor_malformed", detail)
+                Problem::new("cursor_malformed", detail)
             })
         };
         self.cursor.as_ref().map(read).transpose()

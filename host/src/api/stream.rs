@@ -4,7 +4,6 @@
 use super::Api;
 use super::problem::Problem;
 use crate::store::{Store, StoreError};
-use crate::view::Kind;
 use amends_domain::audit::{Body, Sealed};
 use amends_domain::catalogue::{CloudEvent, Origin, Position, Teller, tell};
 use amends_domain::event::{Entry, Event};
@@ -50,7 +49,7 @@ impl Reader {
         let lane = Lane(0);
         let first = match (after, of) {
             (Some(after), _) if after.lane == lane => after.seq,
-            (Some(_), _) => return Err(Problem::new(Kind::Usage, "event_id_malformed", "there is no such event in this lane")),
+            (Some(_), _) => return Err(Problem::new("event_id_malformed", "there is no such event in this lane")),
             (None, _) => 1,
         };
         Ok(Self { store, tenant: tenant.clone(), lane, of, next: first, after, tellers: HashMap::new(), read: VecDeque::new() })

@@ -146,7 +146,7 @@ fn of_open(error: &OpenError) -> (&'static str, Kind) {
 fn of_serve(error: &ServeError) -> (&'static str, Kind) {
     match error {
         ServeError::Listen { .. } => ("cannot_listen", Kind::Failed),
-        ServeError::FirstKey(_) | ServeError::Traces(_) | ServeError::Broken(_) => ("host_failed", Kind::Failed),
+        ServeError::FirstKey(_) | ServeError::Traces(_) => ("host_failed", Kind::Failed),
         ServeError::Drain(error) => verdict_of(error),
     }
 }

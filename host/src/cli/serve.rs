@@ -3,10 +3,11 @@
 use super::hosted::closed;
 use super::log;
 use super::output::{Exit, Format, plain, say, say_json};
+use crate::api::Connections;
 use crate::compose::{Host, Machine};
 use crate::config::{Config, KEYS, Said};
 use crate::disk::FileSystem;
-use crate::serve::{Settings, Told, serve};
+use crate::serve::{Settings, TlsFiles, Told, serve};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -59,12 +60,24 @@ pub(super) struct Serve {
     /// Where to answer GET /metrics without a token; nowhere where nobody says it
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<String>,
+    /// A certificate and those behind it, in PEM: over TLS only. Read again when it changes
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// The key of the certificate, in PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
 }
 
 impl Serve {
     fn config(&self) -> anyhow::Result<Config> {
-        let flags =
-            [("data", &self.data), ("listen", &self.listen), ("grace", &self.grace), ("metrics.listen", &self.metrics_listen)];
+        let flags = [
+            ("data", &self.data),
+            ("listen", &self.listen),
+            ("grace", &self.grace),
+            ("metrics.listen", &self.metrics_listen),
+            ("tls.certificate", &self.tls_certificate),
+            ("tls.key", &self.tls_key),
+        ];
         let flags = flags.into_iter().filter_map(|(name, text)| Some((name, text.clone()?))).collect();
         let variable = |name: &str| std::env::var(name).ok();
         let file = self.config.clone().or_else(|| variable("AMENDS_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
@@ -107,6 +120,11 @@ pub(super) fn settings(config: &Config) -> Settings {
         space: Arc::new(FileSystem(settings.data.clone())),
         free_min: settings.disk_free_min,
         adopted_max: usize::try_from(settings.adopted_max).unwrap_or(usize::MAX),
+        connections: Connections {
+            max: usize::try_from(settings.connections_max).unwrap_or(usize::MAX),
+            of_one_max: usize::try_from(settings.connections_of_one_max).unwrap_or(usize::MAX),
+        },
+        tls: settings.tls_certificate.clone().zip(settings.tls_key.clone()).map(|(certificate, key)| TlsFiles { certificate, key }),
     }
 }
 
@@ -143,6 +161,8 @@ fn tell(told: &Told, format: Format) -> anyhow::Result<()> {
         (Told::Metrics(address), Format::Text) => say(format_args!("metrics on http://{address}/metrics"))?,
         (Told::Metrics(address), Format::Json) => say_json(&json!({ "metrics": format!("http://{address}/metrics") }))?,
         (Told::Listening(address), Format::Text) => say(format_args!("listening on http://{address}"))?,
+        (Told::ListeningOverTls(address), Format::Text) => say(format_args!("listening on https://{address}"))?,
+        (Told::ListeningOverTls(address), Format::Json) => say_json(&json!({ "listening": format!("https://{address}") }))?,
         (Told::Listening(address), Format::Json) => say_json(&json!({ "listening": format!("http://{address}") }))?,
     }
     Ok(())

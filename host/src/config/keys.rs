@@ -67,6 +67,15 @@ settings! {
     data: PathBuf, "data", "AMENDS_DATA", Some("--data"), "", "a directory; has to be named", data;
     /// Where to listen. Port 0: one that is free.
     listen: SocketAddr, "listen", "AMENDS_LISTEN", Some("--listen"), "127.0.0.1:7878", "`IP:PORT`", address;
+    /// A certificate and those behind it, in PEM. With it nothing is answered in the clear. Read again when it changes.
+    tls_certificate: Option<PathBuf>, "tls.certificate", "AMENDS_TLS_CERTIFICATE", Some("--tls-certificate"), "", "a file", file;
+    /// The key of the certificate, in PEM.
+    tls_key: Option<PathBuf>, "tls.key", "AMENDS_TLS_KEY", Some("--tls-key"), "", "a file", file;
+    /// Most connections at a time; one more is answered 503.
+    connections_max: u64, "connections.max", "AMENDS_CONNECTIONS_MAX", None, "4096", "a whole number from 1 to 1000000", number::<1, 1_000_000>;
+    /// Most connections at a time from one address, or one network of IPv6.
+    connections_of_one_max: u64, "connections.of_one_max", "AMENDS_CONNECTIONS_OF_ONE_MAX", None, "1024",
+        "a whole number from 1 to 1000000", number::<1, 1_000_000>;
     /// How long attempts that run when the server is asked to stop may go on.
     grace: Span, "grace", "AMENDS_GRACE", Some("--grace"), "10s", "a span, at most a day", span;
     /// Threads that run guests. `auto`: one less than there are processors.
@@ -113,6 +122,12 @@ settings! {
 impl Settings {
     /// What is wrong with several of them at once.
     fn check(&self, given: &mut Given) {
+        if self.tls_certificate.is_some() != self.tls_key.is_some() {
+            let (there, missing) =
+                if self.tls_key.is_none() { ("tls.certificate", "tls.key") } else { ("tls.key", "tls.certificate") };
+            let problem = format!("{there}: it is of no use without {missing}: name both");
+            given.mistakes.push(Mistake::new(&given.effective[there].0, problem));
+        }
         if self.metrics_listen.is_some_and(|metrics| metrics == self.listen && metrics.port() != 0) {
             let problem = "metrics.listen: it is the address of the server itself: name another port";
             given.mistakes.push(Mistake::new(&given.effective["metrics.listen"].0, problem));

@@ -3,11 +3,12 @@
 
 use super::allowance::Allowance;
 use super::error::{DriveError, KeepError, StartError};
+use super::install::Applied;
 use super::publish::{Meaning, meaning_behind};
 use super::secrets::{SecretGrants, granted};
 use super::state::State;
 use super::tenants::{Book, Judged, Known};
-use crate::sandbox::{Secrets, StateAccess, StateError, StateValue};
+use crate::sandbox::{Secrets, StateValue};
 use crate::store::writer::{Append, Position, What, Writer};
 use crate::store::{PAGE_LEN_MAX, SagaRow, Store, StoreError};
 use crate::vault::Vault;
@@ -21,7 +22,6 @@ use amends_domain::run::Run;
 use amends_domain::tenant::{Admitted, Tenant};
 use amends_domain::time::Timestamp;
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, ready};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as Turns;
@@ -231,18 +231,26 @@ impl Lane {
         }
     }
 
-    /// Makes `definition` the newest version of its saga, unless it is already.
-    pub(super) fn apply(&self, definition: &Definition, at: Timestamp) -> Result<u32, KeepError> {
+    /// Makes `definition` the newest version of its saga, unless it is already, if what is the newest is as `fits` wants it; none if it is not.
+    pub(super) fn apply_if(
+        &self,
+        definition: &Definition,
+        at: Timestamp,
+        fits: impl FnOnce(Option<u32>) -> bool,
+    ) -> Result<Option<Applied>, KeepError> {
         let mut newest = self.newest();
         let before = self.saga_of(&newest, &definition.saga)?;
+        if !fits(before.as_ref().map(|row| row.version)) {
+            return Ok(None);
+        }
         if let Some(row) = before.as_ref().filter(|row| row.definition == definition.digest) {
-            return Ok(row.version);
+            return Ok(Some(Applied { version: row.version, before }));
         }
         if before.is_none() {
             self.allowance.saga(self.count_sagas(&newest)?)?;
         }
         self.allowance.write(definition.document.len() as u64)??;
-        let row = SagaRow { version: before.map_or(0, |row| row.version) + 1, definition: definition.digest };
+        let row = SagaRow { version: before.as_ref().map_or(0, |row| row.version) + 1, definition: definition.digest };
         let version = row.version;
         let event = TenantEvent::SagaApplied {
             saga: definition.saga.clone(),
@@ -252,7 +260,7 @@ impl Lane {
         };
         self.append_tenant(event, at, Vec::new());
         newest.sagas.insert(definition.saga.clone(), row);
-        Ok(version)
+        Ok(Some(Applied { version, before }))
     }
 
     /// How many sagas there are; counted as far as it matters.
@@ -486,13 +494,4 @@ fn first_facts(run: &Run) -> Vec<Entry> {
         facts.push(fact(Event::Delayed { until: run.begins_at() }));
     }
     facts
-}
-
-/// What a guest reads the state of its tenant through.
-pub(super) struct StateHandle(pub(super) Arc<Lane>);
-
-impl StateAccess for StateHandle {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StateValue>, StateError>> {
-        Box::pin(ready(self.0.read_state(key).map_err(|error| StateError(Box::new(error)))))
-    }
 }

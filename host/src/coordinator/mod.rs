@@ -37,11 +37,12 @@ pub use error::{DriveError, InstallError, KeepError, StartError};
 pub use grants::GrantRefused;
 pub use guests::{Guest, Guests};
 pub use health::{Holds, KeepWatch, PartReport};
+pub use install::Applied;
 pub use publish::PublishError;
 pub use registry::Installed;
 pub use schedule::Pauses;
 pub use scheduler::KeepDriving;
-pub use secrets::SecretRefused;
+pub use secrets::{SECRET_LEN_MAX, SecretRefused};
 pub use tenants::{AlterError, HOST_TENANT, host_tenant};
 
 use crate::clock::Clock;

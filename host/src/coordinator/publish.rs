@@ -154,7 +154,11 @@ impl Coordinator {
         Ok(description)
     }
 
-    async fn would_admit(&self, tenant: &TenantId, event: &TenantEvent) -> Result<(), PublishError> {
+    /// Whether a wish about versions would be admitted now. So that what is refused anyway costs nothing.
+    ///
+    /// # Errors
+    /// As [`Coordinator::publish`]; what a refusal goes by is durable.
+    pub async fn would_admit(&self, tenant: &TenantId, event: &TenantEvent) -> Result<(), PublishError> {
         let Err(unfit) = self.tenant_ahead(tenant).admit(event, self.parts.clock.now()) else { return Ok(()) };
         self.parts.gate.settle().await.map_err(DriveError::from)?;
         Err(unfit.into())

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Most secrets of a tenant.
 const SECRETS_MAX: usize = 1000;
 /// Longest secret, bytes: a key of the largest kinds, in text.
-const SECRET_LEN_MAX: usize = 16 * 1024;
+pub const SECRET_LEN_MAX: usize = 16 * 1024;
 
 /// Who may use which secret.
 pub(super) type SecretGrants = Vec<(SecretName, PluginName)>;
@@ -127,6 +127,34 @@ impl Coordinator {
         })?;
         self.parts.gate.leave(position).await.map_err(DriveError::from)?;
         Ok(())
+    }
+
+    /// Has a plugin use a secret no longer; false if it might not. Attempts that start from now on go without.
+    ///
+    /// # Errors
+    /// As [`Coordinator::set_secret`].
+    pub async fn withdraw_secret(
+        &self,
+        tenant: &TenantId,
+        secret: &SecretName,
+        plugin: &PluginName,
+        by: String,
+    ) -> Result<bool, SecretRefused> {
+        let at = self.parts.clock.now();
+        let mut was_granted = false;
+        let position = self.parts.lanes.of(tenant).change_secrets(at, |secrets, grants| {
+            if !secrets.contains_key(secret) {
+                return Err(SecretRefused::Unknown(secret.clone()));
+            }
+            let before = grants.len();
+            grants.retain(|(granted, to)| granted != secret || to != plugin);
+            was_granted = grants.len() < before;
+            let (secret, plugin) = (secret.clone(), plugin.clone());
+            let withdrawn = was_granted.then_some(TenantEvent::SecretWithdrawn { secret, plugin, by });
+            Ok((withdrawn.into_iter().collect(), Vec::new()))
+        })?;
+        self.parts.gate.leave(position).await.map_err(DriveError::from)?;
+        Ok(was_granted)
     }
 
     /// The names of the tenant's secrets, and who may use each.

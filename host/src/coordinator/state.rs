@@ -2,12 +2,14 @@
 //! which version of each key it read; if any of them has changed when it ends, it never happened and is repeated. (Kung & Robinson 1981,
 //! "On optimistic methods for concurrency control".)
 
-use crate::sandbox::StateValue;
+use super::lane::Lane;
+use crate::sandbox::{StateAccess, StateError, StateValue};
 use crate::store::writer::Position;
 use crate::store::{Store, StoreError};
 use amends_domain::event::Write;
 use amends_domain::id::TenantId;
 use amends_domain::payload::Payload;
+use futures_util::future::{BoxFuture, ready};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -105,6 +107,15 @@ impl State {
 impl Newest {
     fn len(&self) -> usize {
         self.value.as_ref().map_or(0, Payload::len)
+    }
+}
+
+/// What a guest reads the state of its tenant through.
+pub(super) struct StateHandle(pub(super) Arc<Lane>);
+
+impl StateAccess for StateHandle {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StateValue>, StateError>> {
+        Box::pin(ready(self.0.read_state(key).map_err(|error| StateError(Box::new(error)))))
     }
 }
 

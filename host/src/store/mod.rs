@@ -63,6 +63,12 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Every lane there is. The scheduler's; the only call that does not name a tenant.
     fn lanes(&self) -> Result<Vec<LaneRow>, StoreError>;
 
+    /// Where a lane of a tenant ends.
+    fn head(&self, tenant: &TenantId, lane: Lane) -> Result<Head, StoreError> {
+        let found = self.lanes()?.into_iter().find(|row| row.tenant == *tenant && row.lane == lane);
+        Ok(found.map_or_else(|| Head::genesis(tenant, lane), |row| row.head))
+    }
+
     /// Open runs of a tenant in the order of their ids, behind `after`; at most `limit` and [`PAGE_LEN_MAX`].
     fn open_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<OpenRun>, StoreError>;
 

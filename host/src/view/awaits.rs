@@ -4,11 +4,13 @@ use amends_domain::explain::{Awaited, awaited};
 use amends_domain::id::SignalName;
 use amends_domain::run::Run;
 use amends_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What an open run waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "what", rename_all = "kebab-case")]
+#[schemars(rename = "Awaits")]
 pub(crate) enum AwaitsView {
     /// The clock.
     Time { until: Timestamp },

@@ -1,16 +1,18 @@
 //! Runs in a list, and how one stands after something was asked of it.
 
-use super::AwaitsView;
+use super::{AwaitsView, words};
 use amends_domain::event::Outcome;
 use amends_domain::id::{RunId, SagaName};
 use amends_domain::run::{Phase, Run, RunHead, RunStatus};
 use amends_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// How a run may stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "RunFilterStatus")]
 pub(crate) enum Status {
     /// Without an outcome.
     Open,
@@ -50,11 +52,12 @@ impl Status {
 }
 
 /// A run in a list.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RunRow {
     pub(crate) id: RunId,
     pub(crate) saga: SagaName,
     pub(crate) version: u32,
+    #[schemars(extend("enum" = words::RUN_STATUSES))]
     pub(crate) status: Cow<'static, str>,
     pub(crate) started_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,9 +82,11 @@ impl RunRow {
 }
 
 /// How a run stands after something was asked of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Stands")]
 pub(crate) struct StandsView {
     run: RunId,
+    #[schemars(extend("enum" = words::RUN_STATUSES))]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,

@@ -9,6 +9,7 @@ mod run;
 mod settled;
 mod step;
 mod verdict;
+mod words;
 
 pub(crate) use awaits::AwaitsView;
 pub(crate) use list::{RunRow, StandsView, Status};

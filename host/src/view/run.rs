@@ -3,19 +3,23 @@
 use super::awaits::AwaitsView;
 use super::settled::{DeadLetterView, DemandView};
 use super::step::{StepView, ending};
+use super::words;
 use amends_domain::event::{Cause, Direction, Entry, Event, Fault, Outcome};
 use amends_domain::id::{RunId, SagaName, StepId, StepIndex};
 use amends_domain::payload::Payload;
 use amends_domain::run::{Ended, Phase, Run};
 use amends_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A run and all its attempts: the shape that programs rely on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Run")]
 pub(crate) struct RunView {
     id: RunId,
     saga: SagaName,
     version: u32,
+    #[schemars(extend("enum" = words::RUN_STATUSES))]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
@@ -57,7 +61,8 @@ pub(crate) struct EndedView {
     rest: RunView,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Fault")]
 pub(crate) struct FaultView {
     pub(super) code: String,
     pub(super) message: String,
@@ -65,8 +70,9 @@ pub(crate) struct FaultView {
     pub(crate) details: Option<Payload>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
+#[schemars(rename = "Cause")]
 enum CauseView {
     StepFailed {
         step: StepId,

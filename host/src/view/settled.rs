@@ -2,6 +2,7 @@
 
 use super::run::{FaultView, fault};
 use super::step::{AttemptView, attempts, ending};
+use super::words;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Confirmation, Demand, Demanded, Direction, Entry, Event, InFlight, Resolution};
 use amends_domain::explain::{Advice, DeadLetter, DeadLetterId, dead_letters};
@@ -9,13 +10,16 @@ use amends_domain::id::{RunId, SagaName, SignalName, StepId, StepIndex};
 use amends_domain::payload::Payload;
 use amends_domain::run::{Effect, Run, Settled};
 use amends_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// Something that was asked of a run.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Demand")]
 pub(super) struct DemandView {
     at: Option<Timestamp>,
+    #[schemars(extend("enum" = words::DEMANDS))]
     demand: &'static str,
     by: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +84,8 @@ impl DemandView {
 }
 
 /// What a person did about a dead letter, or says that they did.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ResolvedBy")]
 pub(super) struct ResolutionView {
     resolution: Resolution,
     at: Timestamp,
@@ -111,7 +116,8 @@ impl ResolutionView {
 }
 
 /// A dead letter in a list.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DeadLetter")]
 pub(crate) struct DeadLetterView {
     pub(crate) id: DeadLetterId,
     run: RunId,
@@ -123,6 +129,7 @@ pub(crate) struct DeadLetterView {
     pub(crate) attempts: u32,
     /// How the last one ended; none if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = words::ATTEMPT_RESULTS))]
     result: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<FaultView>,

@@ -2,6 +2,7 @@
 
 use super::run::{FaultView, fault};
 use super::settled::ResolutionView;
+use super::words;
 use amends_domain::definition::{Node, Step};
 use amends_domain::digest::Digest;
 use amends_domain::event::{AttemptEnded, AttemptRef, Direction, Ending, Entry, Event, LogLine, WaitEnd};
@@ -10,13 +11,16 @@ use amends_domain::id::{SignalName, StepId, StepIndex};
 use amends_domain::payload::Payload;
 use amends_domain::run::{Run, StepStatus};
 use amends_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Step")]
 pub(super) struct StepView {
     id: StepId,
     status: StepStatus,
     /// Its kind, or `wait`.
+    #[schemars(extend("enum" = words::STEP_KINDS))]
     kind: &'static str,
     attempts: Vec<AttemptView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +41,8 @@ pub(super) struct StepView {
     resolved: Option<ResolutionView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Wait")]
 struct WaitView {
     #[serde(skip_serializing_if = "Option::is_none")]
     signal: Option<SignalName>,
@@ -52,20 +57,23 @@ struct WaitView {
     end: Option<WaitEnd>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Proof")]
 struct ProofView {
     #[serde(flatten)]
     proof: Proof,
     text: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Attempt")]
 pub(super) struct AttemptView {
     direction: Direction,
     number: u32,
     started_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<Timestamp>,
+    #[schemars(extend("enum" = words::ATTEMPT_RESULTS))]
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<FaultView>,
@@ -77,7 +85,8 @@ pub(super) struct AttemptView {
     log_lines: Vec<LogLine>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Effect")]
 pub(super) struct EffectView {
     call: u32,
     method: String,

@@ -141,7 +141,7 @@ fn of_keep(error: &KeepError) -> (&'static str, Kind) {
 
 /// What is more than the limit ever allows does not fit later either.
 fn of_over(over: &Over) -> (&'static str, Kind) {
-    (Over::CODE, if over.wanted > over.allowed { Kind::Refused } else { Kind::Limited })
+    if over.wanted > over.allowed { ("limit_too_small", Kind::Refused) } else { (Over::CODE, Kind::Limited) }
 }
 
 fn of_demand(error: &DemandError) -> (&'static str, Kind) {

@@ -170,6 +170,8 @@ actions! {
     ListGrants, "list grants", READ, READERS;
     /// Let a plugin send requests to a host.
     GrantHost, "grant a host", CHANGE, ADMINS;
+    /// The same for a host whose requests reach this machine itself: what listens there is the operators'.
+    GrantLoopback, "grant a host on this machine", CHANGE, OPERATORS;
     /// No longer.
     RevokeHost, "revoke a host", CHANGE, ADMINS;
     /// Names of secrets.

@@ -4,9 +4,11 @@ use super::Data;
 use crate::digest::Digest;
 use crate::id::{Lane, TenantId};
 use crate::time::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -127,6 +129,49 @@ impl CloudEvent {
         let audithash = format!("sha256:{audithash}").parse().map_err(|error: String| malformed(&error))?;
         let data = Data::read(&name, data).ok_or(ReadError::UnknownType(name))?.map_err(|error| malformed(&error))?;
         Ok(Self { source, position, subject, time, audithash, data })
+    }
+}
+
+/// As it is written: a lane, a record, a fact and a part.
+impl JsonSchema for Position {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Position".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let number = "(0|[1-9][0-9]{0,8})";
+        json_schema!({ "type": "string", "pattern": format!("^0-{number}-{number}-(0|[1-9][0-9]?)$") })
+    }
+}
+
+impl JsonSchema for CloudEvent {
+    fn schema_name() -> Cow<'static, str> {
+        "Event".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let types: Vec<_> = super::TYPES.iter().map(|kind| kind.name).collect();
+        json_schema!({
+            "description": "One event: the structured mode of CloudEvents 1.0.",
+            "type": "object",
+            "properties": {
+                "specversion": { "const": "1.0" },
+                "id": generator.subschema_for::<Position>(),
+                "source": generator.subschema_for::<TenantId>(),
+                "type": { "enum": types },
+                "subject": { "type": "string" },
+                "time": generator.subschema_for::<Timestamp>(),
+                "datacontenttype": { "const": "application/json" },
+                "sequence": { "type": "string", "pattern": "^[0-9]{20}[.][0-9]{6}[.][0-9]+$" },
+                "audithash": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+                "data": { "type": "object" },
+            },
+            "required": ["specversion", "id", "source", "type", "time", "datacontenttype", "sequence", "audithash", "data"],
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! A saga as its author wrote it: read as a whole, with all mistakes at once, and pinned by the digest of its document.
 
+mod changes;
 mod document;
 mod graph;
 mod handlers;
@@ -8,6 +9,7 @@ mod policy;
 mod reading;
 mod step;
 
+pub use changes::{Change, Weight, changes};
 pub use document::{STEPS_MAX, read};
 pub use handlers::check_handlers;
 pub use limits::Limits;

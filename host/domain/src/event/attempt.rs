@@ -3,6 +3,7 @@
 use crate::id::StepIndex;
 use crate::payload::Payload;
 use crate::time::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Longest fault code and message kept, in bytes. What is longer is cut.
@@ -11,7 +12,7 @@ pub const FAULT_CODE_LEN_MAX: usize = 64;
 pub const FAULT_MESSAGE_LEN_MAX: usize = 2048;
 
 /// Which way a step is going.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// Doing.
@@ -176,7 +177,7 @@ pub struct Spent {
 }
 
 /// One line of a plugin's log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogLine {
     /// How grave.
     pub level: LogLevel,
@@ -185,7 +186,7 @@ pub struct LogLine {
 }
 
 /// How grave a log line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
     /// For the plugin's developer.

@@ -3,6 +3,7 @@
 use crate::digest::Digest;
 use crate::id::{SignalName, StepIndex};
 use crate::payload::Payload;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A demand that was admitted.
@@ -66,7 +67,7 @@ pub enum Demand {
 }
 
 /// What becomes of attempts forward that are running when a run is cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InFlight {
     /// They end by themselves, by their own timeout at the latest: knowing what happened beats being quick.
@@ -91,7 +92,7 @@ pub struct Resolve {
 }
 
 /// How a dead letter stands after a person saw to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resolution {
     /// What the step should do is done.
@@ -111,7 +112,7 @@ impl Resolution {
 }
 
 /// Whether a resolution counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confirmation {
     /// It counts: the tenant asks for one person.

@@ -1,5 +1,6 @@
 //! What a tenant allows a plugin to reach. Only the stored form: what it means is in `capability`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One place outside that a plugin may send requests to. Made by [`HostGrant::read`](crate::capability), which checks it.
@@ -18,7 +19,7 @@ pub struct HostGrant {
 }
 
 /// How requests travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// Over TLS only: `https`.
@@ -28,7 +29,7 @@ pub enum Transport {
 }
 
 /// Which addresses a granted host may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reach {
     /// Those that the whole Internet reaches.

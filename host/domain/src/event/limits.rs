@@ -1,11 +1,12 @@
 //! How much of the host a tenant may take. Only the words and the stored form: what they mean is in `tenant` and `quota`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident, $word:literal;)*) => {
         /// A limit of a tenant. Stored by number, so a new one goes at the end.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum LimitName {
             $($(#[$doc])* $name,)*

@@ -22,6 +22,7 @@ use crate::digest::Digest;
 use crate::id::{PluginName, SagaName, StepIndex};
 use crate::payload::Payload;
 use crate::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One fact of a run and when it happened.
@@ -143,7 +144,7 @@ pub enum Event {
 }
 
 /// What ended a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitEnd {
     /// Its time came.
@@ -189,7 +190,7 @@ pub enum Cause {
 }
 
 /// Why a step that was begun needs no compensation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Omission {
     /// No attempt of it can have had effects.
@@ -201,7 +202,7 @@ pub enum Omission {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Every step completed.

@@ -5,13 +5,14 @@ use crate::definition::Step;
 use crate::event::{AttemptEnded, Direction, Ending, Failure, Fault, Halt};
 use crate::id::StepIndex;
 use crate::run::Run;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Most places that are named to be looked at.
 const TARGETS_MAX: usize = 3;
 
 /// What may be done about a dead letter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
     /// What to do.
     pub action: Action,
@@ -20,7 +21,7 @@ pub struct Advice {
 }
 
 /// What to do about a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Have it tried again when the other side is back.

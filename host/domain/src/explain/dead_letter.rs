@@ -5,7 +5,9 @@ use crate::event::{AttemptEnded, Direction, Entry, Event, Fault};
 use crate::id::{NameError, RunId, RunIdError, StepId, StepIndex};
 use crate::run::{Effect, Run, Settled, TrackState};
 use crate::time::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -59,6 +61,20 @@ impl Serialize for DeadLetterId {
 impl<'de> Deserialize<'de> for DeadLetterId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for DeadLetterId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "DeadLetterId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^run_[0-7][0-9a-hjkmnp-tv-z]{25}[.][a-z0-9][a-z0-9._-]{0,63}$" })
     }
 }
 

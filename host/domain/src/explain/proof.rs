@@ -5,11 +5,12 @@ use crate::definition::Kind;
 use crate::event::{Direction, Omission};
 use crate::id::StepIndex;
 use crate::run::Run;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
 /// The evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Proof {
     /// Why it is not compensated.
     pub reason: Omission,

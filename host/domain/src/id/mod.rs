@@ -2,10 +2,12 @@
 
 mod number;
 
-pub use number::{KeyId, KeyIdError, RunId, RunIdError};
+pub use number::{KeyId, KeyIdError, RequestId, RequestIdError, RunId, RunIdError};
 pub(crate) use number::{bits, digits};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,6 +25,11 @@ pub struct NameError {
     pub name: String,
 }
 
+/// What [`check_name`] lets through, for others.
+fn name_schema() -> Schema {
+    json_schema!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$" })
+}
+
 fn check_name(name: &str) -> Result<(), NameError> {
     let fits = (1..=NAME_LEN_MAX).contains(&name.len());
     let starts = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
@@ -38,6 +45,11 @@ pub struct VersionError {
     pub version: String,
 }
 
+/// What [`check_version`] lets through, for others: dots alone are a path.
+fn version_schema() -> Schema {
+    json_schema!({ "type": "string", "pattern": "^\\.*[A-Za-z0-9+-][A-Za-z0-9.+-]*$", "maxLength": NAME_LEN_MAX })
+}
+
 fn check_version(version: &str) -> Result<(), VersionError> {
     let fits = (1..=NAME_LEN_MAX).contains(&version.len());
     // `.` and `..` mean something else in a path of a URL.
@@ -47,7 +59,7 @@ fn check_version(version: &str) -> Result<(), VersionError> {
 }
 
 macro_rules! names {
-    ($check:ident, $error:ident: $($(#[$doc:meta])* $name:ident;)*) => {$(
+    ($check:ident, $schema:ident, $error:ident: $($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -88,6 +100,20 @@ macro_rules! names {
             }
         }
 
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema()
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -102,7 +128,7 @@ macro_rules! names {
     )*};
 }
 
-names! { check_name, NameError:
+names! { check_name, name_schema, NameError:
     /// Who owns runs, plugins, sagas and state; nothing is read without one.
     TenantId;
     /// The name of a saga, such as `order.fulfillment`.
@@ -123,7 +149,7 @@ names! { check_name, NameError:
     WebhookName;
 }
 
-names! { check_version, VersionError:
+names! { check_version, version_schema, VersionError:
     /// A version of a plugin, such as `1.4.0` or `2026.1-rc.1+g77`. A word, not a number: which one is the latest is a matter of when.
     PluginVersion;
 }
@@ -166,7 +192,8 @@ impl StepIndex {
 }
 
 /// One chain of records of a tenant. A tenant has lane 0; large tenants may get more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Lane(pub u32);
 
 #[cfg(test)]

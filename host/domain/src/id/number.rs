@@ -1,6 +1,8 @@
 //! Ids that a host makes: a prefix that says of what, then 26 digits that grow with time. Apart from names, which people choose.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -76,6 +78,20 @@ macro_rules! ids {
             }
         }
 
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": concat!("^", $prefix, "[0-7][0-9a-hjkmnp-tv-z]{25}$") })
+            }
+        }
+
         $(#[$error_doc])*
         #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
         #[error("`{0}` is not a {what} id: one looks like {prefix}01kb0v7m4q8r5t2x9y3z6w1a0c", what = $what, prefix = $prefix)]
@@ -101,6 +117,11 @@ ids! {
     KeyId, "key_", "key",
     /// Why a text is not a key id.
     KeyIdError;
+
+    /// A request over HTTP that came without an id of its own.
+    RequestId, "req_", "request",
+    /// Why a text is not a request id.
+    RequestIdError;
 }
 
 #[cfg(test)]

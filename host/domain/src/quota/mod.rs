@@ -13,6 +13,7 @@ use crate::event::LimitName;
 use crate::tenant::TenantLimits;
 use crate::time::{Span, Timestamp};
 use gauge::{Level, Rate};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
@@ -63,7 +64,7 @@ pub struct Over {
 }
 
 /// How a limit stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Filled {
     /// Which.
     pub limit: LimitName,

@@ -2,10 +2,11 @@
 //! anybody who has the chain can add it up again. Apart from the limits, which forget; these sums only grow.
 
 use crate::event::{AttemptEnded, Direction, Event, LogLine, TenantEvent};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Sums since the tenant was created, or of a part of that. They stop at the largest number there is and do not begin again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Runs that were started.
     pub runs: u64,

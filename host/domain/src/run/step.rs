@@ -6,6 +6,7 @@ use crate::digest::Digest;
 use crate::event::{Author, Direction, Fault, Omission, Resolution, Resolve};
 use crate::payload::Payload;
 use crate::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
@@ -200,7 +201,7 @@ impl StepRun {
 }
 
 /// The words for how a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepStatus {
     /// Not begun.

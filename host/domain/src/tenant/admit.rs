@@ -196,7 +196,7 @@ impl Tenant {
         match self.key(key) {
             Some(known) if known.revoked.is_some() => unfit("key_revoked", format!("{key} was revoked before")),
             Some(_) => Ok(()),
-            None => unfit("key_unknown", format!("there is no key {key}")),
+            None => unfit("unknown_key", format!("there is no key {key}")),
         }
     }
 
@@ -210,7 +210,7 @@ impl Tenant {
     fn may_have_key(&self, name: &KeyName, expires: Option<Timestamp>, now: Timestamp) -> Result<(), Unfit> {
         if let Some(expires) = expires.filter(|expires| *expires <= now) {
             return unfit(
-                "key_expired",
+                "expiry_passed",
                 format!("the key would expire at {expires}, which is over: write an instant that is to come"),
             );
         }

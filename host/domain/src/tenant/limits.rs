@@ -4,8 +4,10 @@
 use crate::definition::{Mistakes, shown};
 use crate::event::LimitName;
 use bytesize::ByteSize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 /// How far a tenant may go. One number for each [`LimitName`], each within [`LimitName::range`].
@@ -178,6 +180,48 @@ fn read(mistakes: &mut Mistakes, name: LimitName, value: &Value) -> Option<u64> 
 impl Serialize for TenantLimits {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.all().map(|(name, value)| (name.word(), value)))
+    }
+}
+
+/// As they are shown: every limit, whole numbers.
+impl JsonSchema for TenantLimits {
+    fn schema_name() -> Cow<'static, str> {
+        "TenantLimits".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let field = |name: &LimitName| {
+            let (least, most) = name.range().into_inner();
+            (name.word().to_owned(), serde_json::json!({ "type": "integer", "minimum": least, "maximum": most }))
+        };
+        let fields: serde_json::Map<_, _> = LimitName::ALL.iter().map(field).collect();
+        let names: Vec<_> = LimitName::ALL.iter().map(|name| name.word()).collect();
+        json_schema!({ "type": "object", "properties": fields, "required": names, "additionalProperties": false })
+    }
+}
+
+/// As somebody changes them: those that are named; bytes with a unit or as a whole number.
+#[derive(Debug)]
+pub struct LimitsPatch;
+
+impl JsonSchema for LimitsPatch {
+    fn schema_name() -> Cow<'static, str> {
+        "LimitsPatch".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let field = |name: &LimitName| {
+            let (least, most) = name.range().into_inner();
+            let number = serde_json::json!({ "type": "integer", "minimum": least, "maximum": most });
+            let size = serde_json::json!({ "type": "string", "examples": [name.shown(name.default_value())] });
+            let field = match name.unit() {
+                Unit::Count => number,
+                Unit::Bytes => serde_json::json!({ "anyOf": [number, size] }),
+            };
+            (name.word().to_owned(), field)
+        };
+        let fields: serde_json::Map<_, _> = LimitName::ALL.iter().map(field).collect();
+        json_schema!({ "type": "object", "properties": fields, "additionalProperties": false })
     }
 }
 

@@ -6,7 +6,7 @@ mod limits;
 
 pub use admit::{Admitted, EVENT_TYPES_MAX, URL_LEN_MAX};
 pub use key::{Key, KeyRefused};
-pub use limits::{TenantLimits, Unit};
+pub use limits::{LimitsPatch, TenantLimits, Unit};
 
 use crate::access::{Standing, Token};
 use crate::digest::Digest;

@@ -3,7 +3,10 @@
 use super::stored;
 use crate::api::Api;
 use crate::api::asked::{Path, Query};
-use crate::api::auth::Caller;
+use crate::api::auth::Tenant;
+use crate::api::contract::codes::JOURNAL;
+use crate::api::contract::shapes::parameter;
+use crate::api::contract::{Operation, get};
 use crate::api::page::{Page, Wanted};
 use crate::api::problem::Problem;
 use crate::store::PAGE_LEN_MAX;
@@ -19,9 +22,32 @@ use serde::Deserialize;
 /// Most runs that one page looks at: where few fit, a page may be short, or empty, and still have a next one.
 const LOOKED_AT_MAX: usize = 10 * PAGE_LEN_MAX;
 
+/// What can be asked here.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        get("/v1/tenants/{tenant}/runs", "listRuns", list)
+            .says("Runs of a tenant, newest first.")
+            .notes("A page looks at 10 000 runs at most, so it may be short, or empty, and still have a next one.")
+            .needs(Action::ListRuns)
+            .query([
+                parameter::<Status>("status", "Only those that stand so."),
+                parameter::<SagaName>("saga", "Only those of this saga."),
+                parameter::<Timestamp>("since", "Only those that were started at this instant or later."),
+                parameter::<Timestamp>("until", "Only those that were started before this instant."),
+            ])
+            .pages::<RunId>()
+            .answers::<Page<RunRow>>(200, "A page of runs."),
+        get("/v1/tenants/{tenant}/runs/{run}", "showRun", show)
+            .says("A run and all its attempts.")
+            .needs(Action::ShowRun)
+            .answers::<RunView>(200, "The run.")
+            .fails(JOURNAL),
+    ]
+}
+
 /// Which runs.
 #[derive(Debug, Deserialize)]
-pub(in crate::api) struct Filter {
+struct Filter {
     status: Option<Status>,
     saga: Option<SagaName>,
     /// Started at this instant or later.
@@ -44,14 +70,12 @@ impl Filter {
     }
 }
 
-pub(in crate::api) async fn list(
+async fn list(
     State(api): State<Api>,
-    caller: Caller,
-    Path(tenant): Path<String>,
+    Tenant(tenant): Tenant,
     Query(filter): Query<Filter>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Page<RunRow>>, Problem> {
-    let tenant = caller.may(&api, &tenant, Action::ListRuns)?;
     let (limit, mut before) = (wanted.limit()?, wanted.after::<RunId>()?);
     let (mut items, mut looked_at) = (Vec::new(), 0);
     loop {
@@ -75,11 +99,6 @@ pub(in crate::api) async fn list(
     }
 }
 
-pub(in crate::api) async fn show(
-    State(api): State<Api>,
-    caller: Caller,
-    Path((tenant, run)): Path<(String, String)>,
-) -> Result<Json<RunView>, Problem> {
-    let tenant = caller.may(&api, &tenant, Action::ShowRun)?;
+async fn show(State(api): State<Api>, Tenant(tenant): Tenant, Path([run]): Path<1>) -> Result<Json<RunView>, Problem> {
     Ok(Json(stored(&api, &tenant, &run)?.view()))
 }

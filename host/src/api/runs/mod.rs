@@ -6,11 +6,17 @@ pub(super) mod list;
 pub(super) mod start;
 
 use super::Api;
+use super::contract::Operation;
 use super::problem::Problem;
 use crate::view::RunView;
 use amends_domain::event::Entry;
 use amends_domain::id::{RunId, TenantId};
 use amends_domain::run::Run;
+
+/// What can be asked here.
+pub(super) fn operations() -> Vec<Operation> {
+    [start::operations(), list::operations(), demand::operations(), events::operations()].into_iter().flatten().collect()
+}
 
 /// A run as it is stored.
 pub(super) struct Stored {

@@ -2,59 +2,96 @@
 
 use super::stored;
 use crate::api::Api;
-use crate::api::asked::{Path, Query};
-use crate::api::auth::Caller;
+use crate::api::asked::Query;
+use crate::api::auth::Tenant;
 use crate::api::body::{Given, payload};
+use crate::api::contract::codes::JOURNAL;
+use crate::api::contract::{Must, Operation, Parameter, post, shapes};
+use crate::api::page::patience;
 use crate::api::problem::Problem;
-use crate::coordinator::{Driven, StartRun, StartedRun};
-use crate::view::{Kind, RunView};
+use crate::coordinator::{Driven, START_KEY_LEN_MAX, StartRun, StartedRun};
+use crate::view::RunView;
 use amends_domain::access::Action;
 use amends_domain::id::{RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
-use amends_domain::time::{Span, Timestamp};
+use amends_domain::time::Timestamp;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
-/// Longest `?wait=`.
-const WAIT_MAX: Span = Span(60_000);
 /// The header with the key that makes a start safe to repeat.
 const KEY: &str = "idempotency-key";
 /// The header of an answer to a start that was made before.
 const REPLAYED: &str = "idempotent-replayed";
 
+/// What can be asked here.
+pub(super) fn operations() -> Vec<Operation> {
+    let key = Parameter {
+        name: "Idempotency-Key",
+        says: "The same key and input again give the same run.",
+        schema: json!({ "type": "string", "minLength": 1, "maxLength": START_KEY_LEN_MAX, "pattern": "^[!-~]([ -~]*[!-~])?$" }),
+    };
+    let replayed = Parameter {
+        name: REPLAYED,
+        says: "The run was started before, with this key.",
+        schema: json!({ "type": "string", "const": "true" }),
+    };
+    vec![
+        post("/v1/tenants/{tenant}/runs", "startRun", start)
+            .says("Starts a run, and may wait for its end.")
+            .needs(Action::StartRun)
+            .query([shapes::wait()])
+            .headers([key])
+            .json::<Wanted>(Must::Be)
+            .answers::<RunView>(200, "The run, which was started with this key before and has ended.")
+            .answers::<RunView>(201, "The run, which has ended.")
+            .answers::<RunView>(202, "The run, which has not ended.")
+            .telling(&shapes::location(), &[200, 201, 202])
+            .telling(&replayed, &[200])
+            .fails(JOURNAL)
+            .fails(&["wait_malformed", "wait_too_long", "key_malformed", "key_length", "key_reused"])
+            .fails(&["unknown_saga", "unknown_version", "unknown_plugin", "input_too_long", "input_not_json", "begin_too_late"])
+            .fails(&["draining", "disk_low", "run_waits", "limit_exceeded", "limit_too_small"]),
+    ]
+}
+
 /// What is to be started.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Wanted {
+#[schemars(rename = "StartRun")]
+struct Wanted {
     saga: SagaName,
+    /// Left out: the newest.
     version: Option<u32>,
+    /// What the run is given. Left out: null.
+    #[schemars(with = "Option<Value>")]
     input: Option<Box<RawValue>>,
+    /// It does nothing before this instant.
     begins_at: Option<Timestamp>,
 }
 
 /// How long to wait for the end.
 #[derive(Deserialize)]
-pub(in crate::api) struct Waiting {
+struct Waiting {
     wait: Option<String>,
 }
 
-pub(in crate::api) async fn start(
+async fn start(
     State(api): State<Api>,
-    caller: Caller,
-    Path(tenant): Path<String>,
+    Tenant(tenant): Tenant,
     Query(waiting): Query<Waiting>,
     headers: HeaderMap,
     Given(wanted): Given<Wanted>,
 ) -> Result<Response, Problem> {
-    let tenant = caller.may(&api, &tenant, Action::StartRun)?;
     let wait = patience(waiting.wait)?;
     let key = headers.get(KEY).map(|key| key.to_str().map(str::to_owned)).transpose();
-    let key = key.map_err(|_| Problem::new(Kind::Usage, "key_malformed", "`Idempotency-Key` has characters that are not ASCII"))?;
+    let key = key.map_err(|_| Problem::new("key_malformed", "`Idempotency-Key` has characters that are not ASCII"))?;
     let Wanted { saga, version, input, begins_at: begin } = wanted;
     let input = input.map_or_else(Payload::null, payload);
     let start = StartRun { tenant: tenant.clone(), saga, version, input, key, begin };
@@ -82,19 +119,6 @@ pub(in crate::api) async fn start(
 async fn rest(driven: Driven) {
     // Whatever it was, the run is shown as it is stored.
     let _ = driven.rests().await;
-}
-
-fn patience(wait: Option<String>) -> Result<Option<Span>, Problem> {
-    let read = |wait: String| {
-        wait.parse().map_err(|error| Problem::new(Kind::Usage, "wait_malformed", format!("`wait` is `{wait}`: {error}")))
-    };
-    match wait.map(read).transpose()? {
-        Some(wait) if wait > WAIT_MAX => {
-            let detail = format!("`wait` is {wait}: at most {WAIT_MAX} are allowed; follow the events of the run for longer");
-            Err(Problem::new(Kind::Usage, "wait_too_long", detail))
-        }
-        wait => Ok(wait),
-    }
 }
 
 #[derive(Clone, Copy)]

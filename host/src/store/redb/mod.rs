@@ -90,6 +90,13 @@ impl Store for RedbStore {
         Ok(rows)
     }
 
+    fn head(&self, tenant: &TenantId, lane: Lane) -> Result<Head, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Head::genesis(tenant, lane)) };
+        let Some(row) = snapshot.table(LANES)?.get((no, lane.0))? else { return Ok(Head::genesis(tenant, lane)) };
+        Ok(decode::<tables::LaneStored>(row.value(), || format!("lanes {tenant} {}", lane.0))?.head)
+    }
+
     fn open_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<OpenRun>, StoreError> {
         let snapshot = self.read()?;
         let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };

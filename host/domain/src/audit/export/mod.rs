@@ -10,7 +10,7 @@ mod write;
 pub use verify::{Flaw, LaneReport, Verdict, Verifier};
 pub use write::Exporter;
 
-use super::{Body, Sealed};
+use super::{Body, BodyError, Sealed};
 use crate::digest::Digest;
 use crate::event::{Entry, TenantEntry};
 use crate::id::{Lane, RunId, TenantId};
@@ -95,6 +95,16 @@ fn render_record(record: &Sealed, body: &Body) -> Vec<u8> {
     };
     let (link, stored) = (record.link.hex(), STANDARD.encode(&record.body));
     render(&RecordLine { seq: record.seq, link, body: stored, run, previous, facts })
+}
+
+/// A record as it stands in an export, without the end of its line. So that what is shown elsewhere is checked in the same way.
+///
+/// # Errors
+/// What is wrong with its body.
+pub fn record_line(record: &Sealed) -> Result<String, BodyError> {
+    let mut line = render_record(record, &Body::decode(&record.body)?);
+    line.pop();
+    Ok(String::from_utf8(line).expect("JSON is text"))
 }
 
 /// The digest of all lines so far.

@@ -1,4 +1,11 @@
-//! What is told of a mistake: `application/problem+json` (RFC 9457) with a code that never changes. Its `type` is `about:blank`, which is left out.
+//! What is told of a mistake: `application/problem+json` (RFC 9457) with a code that never changes. Its `type` is where the code is explained,
+//! on this very host.
+
+mod codes;
+mod page;
+
+pub(super) use codes::{CODES, Code, code};
+pub(super) use page::operations;
 
 use crate::clock::{Clock, SystemClock};
 use crate::coordinator::{AlterError, KeepError, PublishError, StartError};
@@ -7,25 +14,37 @@ use amends_domain::access::Denied;
 use amends_domain::definition::Mistakes;
 use amends_domain::event::LimitName;
 use amends_domain::quota::Over;
-use axum::Json;
+use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::error::Error;
 
-/// When something is asked for again that has no time of its own: runs and attempts end when they end.
+/// When to try again what cannot be now and is not told when.
+const RETRY_AFTER_S: u64 = 5;
+/// The same of a level that is reached: runs and attempts end when they end.
 const LEVEL_WAIT_S: u64 = 1;
 
 /// A mistake, or that something cannot be now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Problem(Box<Told>);
 
-#[derive(Debug, Clone, Serialize)]
-struct Told {
+/// What is told of it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Told {
+    /// Where the code is explained.
+    #[serde(rename = "type")]
+    page: String,
+    /// In a few words, the same for each problem with this code.
     title: String,
+    /// The status of the answer.
     status: u16,
+    /// The stable code.
     code: &'static str,
+    /// What happened this time, for people.
     detail: String,
     /// Where something is wrong, all of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -33,35 +52,41 @@ struct Told {
     /// Which limit is reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<LimitName>,
-    /// How many seconds it takes until there is room.
+    /// When to try again, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    /// The id of the request, which the log of the host has, too.
+    request_id: String,
 }
 
 /// What is wrong, and where.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct Wrong {
+    /// Such as `steps[2].retry.factor`.
     path: String,
+    /// What is wrong there, and what would be right.
     problem: String,
 }
 
 impl Problem {
-    /// Of a kind, with its code.
-    pub(super) fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
-        let status = status(kind);
-        let title = status.canonical_reason().unwrap_or("error").to_owned();
-        let (status, detail, errors) = (status.as_u16(), detail.into(), Vec::new());
-        Self(Box::new(Told { title, status, code, detail, errors, limit: None, retry_after: None }))
+    /// One with this code.
+    pub(super) fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::known(code, StatusCode::INTERNAL_SERVER_ERROR, detail.into())
+    }
+
+    /// `otherwise`: the status of a code that is not in the table. There is none; see the test of the table.
+    fn known(name: &'static str, otherwise: StatusCode, detail: String) -> Self {
+        let known = code(name);
+        let status = known.map_or(otherwise.as_u16(), |code| code.status);
+        let title = known.map_or("Something is wrong", |code| code.title).to_owned();
+        let retry_after = (status == 503).then_some(RETRY_AFTER_S);
+        let (page, errors, request_id) = (format!("/errors/{name}"), Vec::new(), String::new());
+        Self(Box::new(Told { page, title, status, code: name, detail, errors, limit: None, retry_after, request_id }))
     }
 
     /// There is no such thing, or it is not theirs to know.
     pub(super) fn not_found() -> Self {
         Self::from(Denied::Unknown)
-    }
-
-    /// Nobody is known by what was shown.
-    pub(super) fn unauthenticated(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, code, detail).in_status(StatusCode::UNAUTHORIZED)
     }
 
     /// Of whatever went wrong below, with its causes in one sentence.
@@ -77,7 +102,7 @@ impl Problem {
             cause = error.source();
         }
         let (code, kind) = found.unwrap_or(("host_failed", Kind::Failed));
-        let mut problem = Self::new(kind, code, detail);
+        let mut problem = Self::known(code, status(kind), detail);
         if let Some(mistakes) = error.downcast_ref::<Mistakes>() {
             problem.0.errors = wrong(mistakes);
         }
@@ -93,15 +118,37 @@ impl Problem {
 
     /// Of all that is wrong with something that was given.
     pub(super) fn of_mistakes(code: &'static str, mistakes: &Mistakes) -> Self {
-        let mut problem = Self::new(Kind::Refused, code, mistakes.to_string());
+        let mut problem = Self::new(code, mistakes.to_string());
         problem.0.errors = wrong(mistakes);
         problem
     }
 
-    /// The same with another status.
-    pub(super) fn in_status(mut self, status: StatusCode) -> Self {
-        (self.0.status, self.0.title) = (status.as_u16(), status.canonical_reason().unwrap_or("error").to_owned());
-        self
+    /// Its code.
+    pub(super) fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// What happened this time.
+    pub(super) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The answer to the request with this id.
+    pub(super) fn answer(mut self, request: &str) -> Response {
+        request.clone_into(&mut self.0.request_id);
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.0).expect("a problem has a form");
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.0.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"amends\""));
+        }
+        response
     }
 }
 
@@ -132,11 +179,7 @@ fn status(kind: Kind) -> StatusCode {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        let status = match denied {
-            Denied::Unknown => StatusCode::NOT_FOUND,
-            Denied::NotAllowed { .. } | Denied::Suspended { .. } => StatusCode::FORBIDDEN,
-        };
-        Self::new(Kind::Refused, denied.code(), denied.to_string()).in_status(status)
+        Self::new(denied.code(), denied.to_string())
     }
 }
 
@@ -146,19 +189,11 @@ impl From<AlterError> for Problem {
     }
 }
 
+/// Without a body: what knows the id of the request writes it; see `request`.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.0.retry_after;
-        let mut response = (status, Json(self)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"amends\""));
-        }
+        let mut response = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -52,9 +52,9 @@ impl Site {
     }
 
     /// Somebody who answers with a part of a backup as if it were all.
-    fn cutting(part: Vec<u8>) -> harness::Site {
+    fn cutting(part: &[u8]) -> harness::Site {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", part.len());
-        let all = [head.as_bytes(), &part].concat();
+        let all = [head.as_bytes(), part].concat();
         harness::Site::start(move |_| Reply::Bytes { first: all.clone(), then: Vec::new(), times: 0, pause: Duration::ZERO })
     }
 
@@ -167,7 +167,7 @@ fn the_command_takes_a_backup_of_a_server_and_keeps_only_a_whole_one() {
     assert_eq!(shown.code, Some(0), "{shown}");
     // One that ends too soon: nothing is left of it.
     let whole = fs::read(&out).expect("it is there");
-    let cut = Site::cutting(whole[..whole.len() / 2].to_vec());
+    let cut = Site::cutting(&whole[..whole.len() / 2]);
     let (url, out) = (cut.url(""), site.path("cut"));
     let args: [&OsStr; 3] = ["backup".as_ref(), "--out".as_ref(), out.as_ref()];
     let taken = run_amends_with([("AMENDS_URL", url.as_str()), ("AMENDS_TOKEN", site.operator.as_str())], args);

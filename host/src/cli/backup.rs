@@ -72,22 +72,19 @@ pub(super) fn back_up(backup: &Backup, format: Format) -> anyhow::Result<Exit> {
     backup.at.of_all_tenants()?;
     let draft = Draft::begin(&backup.out)?;
     let mut summary = None;
-    match backup.at.here() {
-        Some((data, _)) => {
-            let reader = Reader::open(data)?;
-            draft.fill(|file| {
-                summary = Some(reader.back_up(file)?);
-                Ok(())
-            })?;
-        }
-        None => {
-            let there = backup.at.there()?;
-            draft.fill(|file| {
-                there.client().fetch(&Ask::post("/v1/backup", &json!({})), file)?;
-                summary = Some(check_written(file)?);
-                Ok(())
-            })?;
-        }
+    if let Some((data, _)) = backup.at.here() {
+        let reader = Reader::open(data)?;
+        draft.fill(|file| {
+            summary = Some(reader.back_up(file)?);
+            Ok(())
+        })?;
+    } else {
+        let there = backup.at.there()?;
+        draft.fill(|file| {
+            there.client().fetch(&Ask::post("/v1/backup", &json!({})), file)?;
+            summary = Some(check_written(file)?);
+            Ok(())
+        })?;
     }
     tell(&backup.out, &summary.expect("it was written"), format)?;
     Ok(Exit::Done)

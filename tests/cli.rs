@@ -29,6 +29,8 @@ mod server;
 mod server_reach;
 #[path = "cli/server_refusals.rs"]
 mod server_refusals;
+#[path = "cli/server_tls.rs"]
+mod server_tls;
 #[path = "cli/starts.rs"]
 mod starts;
 #[path = "cli/unfit.rs"]

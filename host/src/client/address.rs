@@ -8,7 +8,7 @@ use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use std::fmt::Write;
 use std::io;
 use std::net::IpAddr;
@@ -125,12 +125,23 @@ impl Address {
             None => Box::new(plain),
             Some(tls) => {
                 let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
-                Box::new(tls.connect(name, plain).await?)
+                Box::new(tls.connect(name, plain).await.map_err(remedied)?)
             }
         };
         let mut http = Builder::new();
         http.max_headers(HEADERS_MAX);
         http.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)
+    }
+}
+
+/// What helps against the mistake that is made most often.
+fn remedied(error: io::Error) -> io::Error {
+    let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+    let is_unknown = error.get_ref().and_then(|inner| inner.downcast_ref()).is_some_and(|inner: &rustls::Error| *inner == unknown);
+    if is_unknown {
+        io::Error::other("nobody who is believed vouches for its certificate: --ca-file names who does")
+    } else {
+        error
     }
 }
 

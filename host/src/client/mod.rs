@@ -184,8 +184,16 @@ impl Client {
         let (mut sender, connection) = self.address.connect().await?;
         // Ends with the answer, or with this client.
         tokio::spawn(connection);
-        let broken = |error| ClientError::Broken { url: self.url().to_owned(), source: error };
-        sender.send_request(request).await.map_err(broken)
+        let url = || self.url().to_owned();
+        sender.send_request(request).await.map_err(|source| {
+            if source.is_parse() {
+                return ClientError::Unreachable {
+                    url: url(),
+                    what: "what answers there does not speak HTTP in the clear: is it https?".to_owned(),
+                };
+            }
+            ClientError::Broken { url: url(), source }
+        })
     }
 }
 

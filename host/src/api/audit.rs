@@ -177,7 +177,11 @@ async fn records(
     if !(1..=RECORDS_MAX).contains(&limit) {
         return Err(Problem::new("limit_out_of_range", format!("`limit` is {limit}: 1 to {RECORDS_MAX} are allowed")));
     }
-    let (last, mut next, mut bytes, mut items) = (now(&api, &tenant)?.seq, from.unwrap_or(1).max(1), 0, Vec::new());
+    let from = from.unwrap_or(1);
+    if from == 0 {
+        return Err(Problem::new("query_malformed", "`from` is 0: records are numbered from 1"));
+    }
+    let (last, mut next, mut bytes, mut items) = (now(&api, &tenant)?.seq, from, 0, Vec::new());
     while next <= last && items.len() < limit && bytes < PAGE_BYTES_MAX {
         let found = read(&api, &tenant, next, (limit - items.len()).min(READ_LEN))?;
         if found.is_empty() {

@@ -16,7 +16,12 @@ pub(super) fn patience(wait: Option<String>) -> Result<Option<Span>, Problem> {
     let Some(wait) = wait else { return Ok(None) };
     let digits = wait.bytes().take_while(u8::is_ascii_digit).count();
     // Spans are written in more ways elsewhere; one that is sent is written by a program.
-    let is_plain = (1..=5).contains(&digits) && ["ms", "s", "m"].contains(&&wait[digits..]);
+    let is_plain = match &wait[digits..] {
+        "ms" => (1..=4).contains(&digits),
+        "s" => (1..=2).contains(&digits),
+        "m" => digits == 1,
+        _ => false,
+    };
     let span = wait.parse::<Span>().ok().filter(|_| is_plain);
     let span = span.ok_or_else(|| {
         let shown: String = wait.chars().take(80).collect();

@@ -48,7 +48,7 @@ pub(super) fn operations() -> Vec<Operation> {
         put("/v1/tenants/{tenant}/limits", "limitTenant", limit)
             .says("Sets limits of a tenant; those that are not named stay.")
             .needs(Action::LimitTenant)
-            .json::<LimitsPatch>(Must::Be)
+            .json::<LimitsPatch>(Must::NotBe)
             .answers::<TenantView>(200, "The tenant.")
             .fails(&["limits_refused", "text_length"]),
         post("/v1/tenants/{tenant}/suspend", "suspendTenant", suspend)

@@ -51,8 +51,9 @@ impl Shapes {
     pub(super) fn new() -> Self {
         let settings = || SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = PLACE.into());
         let present = RecursiveTransform(present as fn(&mut Schema));
+        let bounded = RecursiveTransform(bounded as fn(&mut Schema));
         Self {
-            taken: settings().for_deserialize().into_generator(),
+            taken: settings().for_deserialize().with_transform(bounded).into_generator(),
             given: settings().for_serialize().with_transform(present).into_generator(),
         }
     }
@@ -80,6 +81,13 @@ impl Shapes {
             assert!(other.is_none_or(|other| other == schema), "the name {name} stands for two shapes");
         }
         named
+    }
+}
+
+/// A number that must fit says so with its bounds, too: not every program knows the names of formats.
+fn bounded(schema: &mut Schema) {
+    if schema.get("format").is_some_and(|format| format == "uint32") {
+        schema.insert("maximum".to_owned(), u32::MAX.into());
     }
 }
 
@@ -127,6 +135,8 @@ pub(in crate::api) fn parameter<T: Described>(name: &'static str, says: &'static
         .with(|settings| settings.inline_subschemas = true)
         .into_generator()
         .into_root_schema_for::<T>();
+    let mut schema = schema;
+    bounded(&mut schema);
     let mut schema = schema.to_value();
     if let Some(schema) = schema.as_object_mut() {
         for word in ["$schema", "title", "description"] {
@@ -150,7 +160,11 @@ pub(super) fn cursor<T: Described>() -> Parameter {
 /// How long to wait.
 pub(in crate::api) fn wait() -> Parameter {
     let says = "How long to wait for the end before answering, 60 seconds at most.";
-    Parameter { name: "wait", says, schema: json!({ "type": "string", "pattern": "^[0-9]{1,5}(ms|s|m)$", "examples": ["30s"] }) }
+    Parameter {
+        name: "wait",
+        says,
+        schema: json!({ "type": "string", "pattern": "^([0-9]{1,4}ms|[0-5]?[0-9]s|60s|[01]m)$", "examples": ["30s"] }),
+    }
 }
 
 /// Where something is.

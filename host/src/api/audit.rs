@@ -32,7 +32,7 @@ const READ_LEN: usize = 64;
 
 /// What can be asked here.
 pub(super) fn operations() -> Vec<Operation> {
-    let number = || serde_json::json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX });
+    let number = || serde_json::json!({ "type": "integer", "minimum": 1, "maximum": u64::MAX });
     let from = super::contract::Parameter { name: "from", says: "The number of the first record; 1 without it.", schema: number() };
     let record =
         super::contract::Parameter { name: "record", says: "The number of the record; the last one without it.", schema: number() };

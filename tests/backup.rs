@@ -1,14 +1,14 @@
 //! Backups of the real program: taken of a server that works, restored beside it, and refused when anything is wrong with them.
 
 use amends_domain::digest::Digest;
-use harness::{Client, Ended, Reply, Server, guest, run_amends, run_amends_with};
+use harness::{Client, Ended, PATIENCE, Reply, Server, guest, run_amends, run_amends_with};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SAGA: &str = r#"
 saga: order
@@ -43,7 +43,7 @@ impl Site {
         let admin = key["token"].as_str().expect("it is told once").to_owned();
         let client = server.client(&admin);
         let component = fs::read(guest("orders")).expect("it is built");
-        let pushed = client.ask("PUT", "/v1/tenants/acme/plugins/orders/1.0.0", &[], &component);
+        let pushed = client.ask("PUT", "/v1/tenants/acme/plugins/orders/1.0.0?wait=30s", &[], &component);
         assert!(pushed.status < 300, "{pushed:?}");
         client.ask("PUT", "/v1/tenants/acme/sagas/order", &[], SAGA.as_bytes()).expect(201);
         let stock = br#"{"stock/BOOK-1":{"available":100000,"reserved":0,"shipped":0,"price_cents":2000}}"#;
@@ -68,6 +68,15 @@ impl Site {
         fs::write(&file, bytes).expect("there is room");
         let ended = amends(&["restore".as_ref(), file.as_ref(), "--data".as_ref(), data.as_ref()]);
         (ended, data)
+    }
+}
+
+/// Says that it is over when it is dropped.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -97,7 +106,10 @@ fn a_backup_of_a_server_at_work_has_every_run_that_was_told_of_before_and_open_o
     let waiting = start(&server.client(&site.admin), true);
     let (client, operator) = (server.client(&site.admin), server.client(&site.operator));
     let (told, over) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    let until = Instant::now() + PATIENCE;
     let (before, bytes) = std::thread::scope(|scope| {
+        // Whatever goes wrong here, the clients end.
+        let _ending = Ending(&over);
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
@@ -108,12 +120,11 @@ fn a_backup_of_a_server_at_work_has_every_run_that_was_told_of_before_and_open_o
         }
         let so_far = || told.lock().expect("nobody panics").clone();
         while so_far().len() < TOLD_MIN {
+            assert!(Instant::now() < until, "{} runs were told of", so_far().len());
             std::thread::yield_now();
         }
         let before = so_far();
-        let bytes = backup(&operator);
-        over.store(true, Ordering::Relaxed);
-        (before, bytes)
+        (before, backup(&operator))
     });
     server.kill();
     let (ended, data) = site.restore("restored", &bytes);

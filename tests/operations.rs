@@ -62,7 +62,7 @@ fn at_work(data: &Path, variables: &[(&'static str, &'static str)]) -> Server {
     let operator = server.client(server.operator_token());
     operator.post("/v1/tenants", &json!({ "id": "acme" })).expect(201);
     let component = fs::read(guest("orders")).expect("it is built");
-    let pushed = operator.ask("PUT", "/v1/tenants/acme/plugins/orders/1.0.0", &[], &component);
+    let pushed = operator.ask("PUT", "/v1/tenants/acme/plugins/orders/1.0.0?wait=30s", &[], &component);
     assert!(pushed.status < 300, "{pushed:?}");
     let saga = r#"{"saga":"order","steps":[{"id":"reserve","uses":"orders/reserve-inventory","input":{"sku":"A","quantity":1}}]}"#;
     operator.ask("PUT", "/v1/tenants/acme/sagas/order", &[], saga.as_bytes()).expect(201);

@@ -17,7 +17,7 @@ pub(super) fn patience(wait: Option<String>) -> Result<Option<Span>, Problem> {
     let digits = wait.bytes().take_while(u8::is_ascii_digit).count();
     // Spans are written in more ways elsewhere; one that is sent is written by a program.
     let is_plain = match &wait[digits..] {
-        "ms" => (1..=4).contains(&digits),
+        "ms" => (1..=5).contains(&digits),
         "s" => (1..=2).contains(&digits),
         "m" => digits == 1,
         _ => false,

@@ -163,7 +163,7 @@ pub(in crate::api) fn wait() -> Parameter {
     Parameter {
         name: "wait",
         says,
-        schema: json!({ "type": "string", "pattern": "^([0-9]{1,4}ms|[0-5]?[0-9]s|60s|[01]m)$", "examples": ["30s"] }),
+        schema: json!({ "type": "string", "pattern": "^([0-9]{1,4}ms|[0-5][0-9]{4}ms|60000ms|[0-5]?[0-9]s|60s|[01]m)$", "examples": ["30s"] }),
     }
 }
 

@@ -143,7 +143,9 @@ impl Program {
     ///
     /// # Panics
     /// If it takes too long.
-    pub fn terminate(self) -> Ended {
+    pub fn terminate(mut self) -> Ended {
+        // It may have run for long.
+        self.patience_ends = Instant::now() + PATIENCE;
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         assert!(killed.expect("there is kill").success());
         self.wait()

@@ -30,6 +30,8 @@ pub(super) struct Allowance {
     door: tokio::sync::Mutex<()>,
     /// Something was given back, or the limits are others.
     room: Notify,
+    /// One component at a time is checked and compiled.
+    compiler: tokio::sync::Mutex<()>,
 }
 
 struct Taken {
@@ -62,8 +64,9 @@ impl Allowance {
         let limits = limits(known);
         let taken = Taken { account: Account::new(limits), open: HashSet::new(), stored_at: None };
         let share = Share::new(limits.get(LimitName::Weight));
-        let (tenant, door, room) = (tenant.clone(), tokio::sync::Mutex::default(), Notify::new());
-        Self { tenant, store, clock, taken: Mutex::new(taken), share, door, room }
+        let (tenant, door, room, compiler) =
+            (tenant.clone(), tokio::sync::Mutex::default(), Notify::new(), tokio::sync::Mutex::default());
+        Self { tenant, store, clock, taken: Mutex::new(taken), share, door, room, compiler }
     }
 
     /// Of a tenant whose open runs are in the store.
@@ -119,6 +122,11 @@ impl Allowance {
         taken.look(self, now)?;
         let wants = [Want::forward(LimitName::UploadsPerMinute, 1), Want::forward(LimitName::StoredBytes, len)];
         Ok(taken.account.take_all(&wants, now))
+    }
+
+    /// Waits until no other component of the tenant is being compiled. Dropping the future is safe.
+    pub(super) async fn compiler(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.compiler.lock().await
     }
 
     /// Room for so many bytes that somebody writes from outside.

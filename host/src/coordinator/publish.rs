@@ -100,8 +100,12 @@ impl Coordinator {
         self.has_room()?;
         // What is refused anyway must not cost a compilation.
         self.would_admit(tenant, &event).await?;
-        self.parts.lanes.of(tenant).allowance().upload(size)??;
+        let lane = self.parts.lanes.of(tenant);
+        lane.allowance().upload(size)??;
+        // One at a time: it is the dearest thing that a tenant can have done, and others want the compiler, too.
+        let turn = lane.allowance().compiler().await;
         self.check_component(tenant, plugin, component.clone()).await?;
+        drop(turn);
         let TenantEvent::PluginPublished { version, .. } = &event else { unreachable!("it was made above") };
         let version = version.clone();
         let judged = self.judge_wish(tenant, event, Some((digest, component))).await?;

@@ -79,7 +79,7 @@ impl Site {
     /// What the chain of the host says of its disk.
     fn noted(&self) -> Vec<(PartState, String)> {
         let records = self.host.coordinator.store().records(&host_tenant(), Lane(0), 1, 100).expect("it reads");
-        let bodies = records.iter().map(|record| Body::decode(&record.body).expect("it reads"));
+        let bodies = records.iter().map(|record| Body::decode(record.kept.body().expect("it is kept")).expect("it reads"));
         let entries = bodies.flat_map(|body| match body {
             Body::Tenant { entries } => entries,
             Body::Run { .. } => panic!("the host has no runs"),

@@ -76,6 +76,13 @@ fn numbers_are_told_to_operators_and_to_whoever_asks_at_an_address_of_their_own(
     let folder = tempfile::tempdir().expect("there is room");
     let server = at_work(folder.path(), &[("AMENDS_METRICS_LISTEN", "127.0.0.1:0")]);
     let operator = server.client(server.operator_token());
+    // Commits are counted when those who waited for them have their answers.
+    let is_counted = || String::from_utf8_lossy(&operator.get("/metrics").body).contains("amends_runs_ended_total{");
+    let looked = (0..500).find(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        is_counted()
+    });
+    assert!(looked.is_some(), "the run is not counted");
     let told = operator.get("/metrics");
     assert_eq!((told.status, told.header("content-type").map(|form| form.contains("openmetrics"))), (200, Some(true)));
     let open = server.watcher().get("/metrics");

@@ -6,6 +6,8 @@ mod author;
 mod damage;
 #[path = "store/facts.rs"]
 mod facts;
+#[path = "store/removal.rs"]
+mod removal;
 #[path = "store/tenants.rs"]
 mod tenants;
 
@@ -353,7 +355,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn the_file_answers_as_the_model_does_also_after_any_end(
-        commits in prop::collection::vec((prop::collection::vec(random_record(), 1..12), 0..4_u8), 1..12),
+        commits in prop::collection::vec((prop::collection::vec(random_record(), 1..12), 0..5_u8), 1..12),
     ) {
         let mut dir = TempDir::new().expect("a directory");
         let (mut store, model, mut author) = (open(dir.path()), MemoryStore::new(), Author::default());
@@ -370,6 +372,13 @@ proptest! {
                 1 => {
                     dir = crash_image(dir.path());
                     store = open(dir.path());
+                }
+                2 => {
+                    for (name, lane) in [("a", 0), ("a", 1), ("b", 0), ("b", 1)] {
+                        let Some(commit) = removal::of_ended(&mut author, &model, name, lane) else { continue };
+                        store.commit(&commit).expect("it follows");
+                        model.commit(&commit).expect("it follows");
+                    }
                 }
                 _ => {}
             }

@@ -60,7 +60,8 @@ async fn what_comes_while_a_commit_is_under_way_is_one_commit_and_each_run_one_r
     assert_eq!(later.await, Ok(()));
     assert_eq!((store.commits(), writer.durable_mark()), (2, last));
     let records = store.records(&tenant("a"), Lane(0), 1, 100).expect("an answer");
-    let bodies: Vec<_> = records.iter().map(|record| Body::decode(&record.body).expect("a body")).collect();
+    let bodies: Vec<_> =
+        records.iter().map(|record| Body::decode(record.kept.body().expect("it is kept")).expect("a body")).collect();
     let shown = bodies.iter().map(|body| match body {
         Body::Run { run, previous, entries } => (run.0, *previous, entries.len()),
         Body::Tenant { .. } => panic!("nothing was appended for the tenant"),

@@ -26,6 +26,8 @@ const PAUSES: Pauses = Pauses { first: Span(1_000), max: Span(300_000) };
 
 /// How often the parts of the host are looked at.
 const WATCH_EVERY: Span = Span(1_000);
+/// What no longer has to be kept is looked for as often.
+const TIDY_EVERY: Span = Span(30_000);
 
 /// Where it listens and what it tells.
 #[derive(Debug, Clone)]
@@ -139,6 +141,7 @@ async fn run(
     let driving = KeepDriving { adopted_max: settings.adopted_max, pauses: PAUSES };
     let driving = coordinator.keep_driving(driving);
     let watching = coordinator.keep_watch(KeepWatch { space: settings.space, free_min: settings.free_min, every: WATCH_EVERY });
+    let tidying = coordinator.keep_tidy(TIDY_EVERY);
     let asked = stopping.clone();
     let serving = listening.serve(api.router(), async move { asked.asked().await });
     let late = async {
@@ -158,6 +161,7 @@ async fn run(
         never = driving => match never {},
         never = watching => match never {},
         never = tracing => match never {},
+        never = tidying => match never {},
     }
 }
 

@@ -112,7 +112,7 @@ fn rendered(sections: &[Section]) -> Vec<u8> {
         file.extend(exporter.section(tenant, *lane));
         let mut head = Head::genesis(tenant, *lane);
         for body in bodies {
-            file.extend(exporter.record(&head.seal(body)).expect("the links are right"));
+            file.extend(exporter.record(&head.seal(body)).expect("the links are right").0);
         }
         file.extend(exporter.end_section());
     }

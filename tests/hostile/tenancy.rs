@@ -3,7 +3,7 @@
 use crate::attack::executes;
 use crate::site::Site;
 use amends::coordinator::{Answered, DemandError, DemandOf, Driven, StartRun, StartedRun, Then};
-use amends_domain::audit::{Head, Sealed};
+use amends_domain::audit::{Head, Kept, Sealed};
 use amends_domain::event::{Author, Demand, Ending, Halt, InFlight, Outcome};
 use amends_domain::id::{Lane, RunId};
 use amends_domain::payload::Payload;
@@ -209,7 +209,9 @@ fn alters_records(site: &Site) {
             change(&mut records);
             holds(&records)
         };
-        assert!(!changed(&|records| records[at].body = flipped(&records[at].body)));
+        assert!(!changed(&|records| {
+            records[at].kept = Kept::Body(flipped(records[at].kept.body().expect("it is kept")));
+        }));
         assert!(!changed(&|records| records.swap(at, at + 1)));
         assert!(!changed(&|records| drop(records.remove(at))));
     }

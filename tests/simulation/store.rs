@@ -7,7 +7,7 @@ use crate::invariants::{Checked, Invariant, hold, replay};
 use crate::plants::Plant;
 use crate::stage::{Play, Stage};
 use amends::store::memory::Fate;
-use amends::store::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value};
+use amends::store::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, RunRecord, SagaRow, Store, StoreError, Value};
 use amends_domain::audit::Sealed;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
@@ -250,6 +250,14 @@ impl Store for Watched {
 
     fn runs(&self, tenant: &TenantId, before: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError> {
         self.inner.runs(tenant, before, limit)
+    }
+
+    fn oldest_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError> {
+        self.inner.oldest_runs(tenant, after, limit)
+    }
+
+    fn records_of_run(&self, tenant: &TenantId, run: RunId) -> Result<Vec<RunRecord>, StoreError> {
+        self.inner.records_of_run(tenant, run)
     }
 
     fn last_record(&self, tenant: &TenantId, run: RunId) -> Result<Option<u64>, StoreError> {

@@ -42,6 +42,13 @@ impl Author {
                     Body::Run { run, previous, entries }
                 }
                 Deed::Tenant(events) => {
+                    for event in &events {
+                        if let TenantEvent::RunsRemoved { runs, .. } = event {
+                            for removed in runs {
+                                self.last_records.remove(&(tenant.clone(), removed.run));
+                            }
+                        }
+                    }
                     let entry = |event| TenantEntry { at: Timestamp(0), event };
                     Body::Tenant { entries: events.into_iter().map(entry).collect() }
                 }

@@ -229,7 +229,11 @@ fn a_forged_export_is_told_from_one_by_more_than_its_digests() {
     let own = || format!("{{\"format\":\"{FORMAT}\",\"section\":1,\"tenant\":\"acme\",\"lane\":0,\"from\":1,");
     assert!(verify(&forged(&file, "acme", "acme")).is_ok());
     for (from, to, says) in [
-        ("amends-audit/1", "amends-audit/2", "the format is `amends-audit/2`, this release reads amends-audit/1"),
+        (
+            "amends-audit/2",
+            "amends-audit/3",
+            "the format is `amends-audit/3`, this release reads amends-audit/2 and amends-audit/1",
+        ),
         ("\"section\":2", "\"section\":3", "section 3 stands where section 2 belongs"),
         ("\"tenant\":\"local\"", "\"tenant\":\"abacus\"", "the link before the first record is"),
         (&own(), &own().replace("\"from\":1", "\"from\":2"), "all begin with record 1"),

@@ -64,7 +64,7 @@ fn a_start_that_is_short_of_a_hair_waits() {
 
 #[test]
 fn compensations_are_counted_and_never_refused() {
-    for limit in LimitName::ALL.iter().filter(|limit| limit.measure() != Measure::Share) {
+    for limit in LimitName::ALL.iter().filter(|limit| limit.measure() != Measure::Setting) {
         let allowed = TenantLimits::default().get(*limit);
         let mut account = account(&[]);
         assert_eq!(account.take(Want::forward(*limit, allowed), at(0)), Ok(()));
@@ -136,7 +136,8 @@ fn the_page_has_each_limit_as_it_is() {
     for limit in LimitName::ALL {
         let (range, default) = (limit.range(), limit.default_value());
         let counts = match limit.measure() {
-            Measure::Share => "a share",
+            Measure::Setting if *limit == LimitName::EndedRunsKept => "since a run ended",
+            Measure::Setting => "a share",
             Measure::Level => "at once",
             Measure::Rate(span) if span.0 == MINUTE_MS => "a minute",
             Measure::Rate(_) => "a day",
@@ -158,7 +159,7 @@ fn more_than_was_taken_is_not_given_back() {
 #[test]
 fn the_largest_numbers_there_are_do_not_wrap() {
     let largest = u64::MAX;
-    for limit in LimitName::ALL.iter().filter(|limit| limit.measure() != Measure::Share) {
+    for limit in LimitName::ALL.iter().filter(|limit| limit.measure() != Measure::Setting) {
         let mut account = account(&[(*limit, largest)]);
         account.note(*limit, largest, Timestamp(0));
         account.note(*limit, largest, Timestamp(0));

@@ -10,7 +10,6 @@ use crate::store::StoreError;
 use amends_domain::access::Action;
 use amends_domain::audit::export::record_line;
 use amends_domain::audit::{Head, Sealed};
-use amends_domain::digest::Digest;
 use amends_domain::id::{Lane, TenantId};
 use axum::Json;
 use axum::extract::State;
@@ -95,7 +94,11 @@ struct Record {
     /// Its link.
     link: String,
     /// What is stored, in base64.
-    body: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// The digest of the body where that was removed with its run: there is no `body` then, and nothing that it said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<String>,
     /// The run that it is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<amends_domain::id::RunId>,
@@ -103,7 +106,8 @@ struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<u64>,
     /// What the body says.
-    facts: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facts: Option<Vec<Value>>,
 }
 
 /// A record and what leads from it on.
@@ -189,7 +193,7 @@ async fn records(
         }
         for record in found.iter().filter(|record| record.seq <= last) {
             items.push(line(&tenant, record)?);
-            (bytes, next) = (bytes + record.body.len(), record.seq + 1);
+            (bytes, next) = (bytes + record.kept.body_len(), record.seq + 1);
             if bytes >= PAGE_BYTES_MAX {
                 break;
             }
@@ -221,7 +225,7 @@ async fn proof(
             break;
         }
         for record in found.iter().filter(|record| record.seq <= head.seq) {
-            digests.push(Digest::of(&record.body).hex());
+            digests.push(record.kept.digest().hex());
             to = Head { seq: record.seq, link: record.link };
         }
         // A long way is a lot of hashing, and others want this thread.

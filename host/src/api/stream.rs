@@ -4,7 +4,7 @@
 use super::Api;
 use super::problem::Problem;
 use crate::store::{Store, StoreError};
-use amends_domain::audit::{Body, Sealed};
+use amends_domain::audit::{Body, BodyError, Sealed};
 use amends_domain::catalogue::{CloudEvent, Origin, Position, Teller, tell};
 use amends_domain::event::{Entry, Event};
 use amends_domain::id::{Lane, RunId, TenantId};
@@ -78,7 +78,8 @@ impl Reader {
         let mut records = Vec::new();
         let mut seq = self.store.last_record(&self.tenant, run)?.unwrap_or_default();
         while seq >= self.next {
-            let (record, previous, _) = of_run(&*self.store, &self.tenant, self.lane, seq)?;
+            // It was removed meanwhile.
+            let Some((record, previous, _)) = of_run(&*self.store, &self.tenant, self.lane, seq)? else { return Ok(Vec::new()) };
             records.push(record);
             seq = previous;
         }
@@ -100,14 +101,16 @@ impl Reader {
         let tenant = self.tenant.clone();
         let origin = Origin { tenant: &tenant, lane: self.lane, seq: record.seq, link: record.link };
         let mut told = Vec::new();
-        match decode(&self.tenant, record)? {
+        // Of a run that is no longer kept nothing is told any more.
+        let Some(body) = decode(&self.tenant, record)? else { return Ok(()) };
+        match body {
             Body::Tenant { entries } if self.of == Of::Tenant => {
                 for (fact, entry) in (1..).zip(&entries) {
                     told.extend(tell(&origin, fact, entry));
                 }
             }
             Body::Run { run, previous, entries } if matches!(self.of, Of::Tenant) || self.of == Of::Run(run) => {
-                let teller = self.teller(run, previous, &entries)?;
+                let Some(teller) = self.teller(run, previous, &entries)? else { return Ok(()) };
                 for (fact, entry) in (1..).zip(&entries) {
                     told.extend(teller.tell(&origin, fact, entry));
                 }
@@ -119,13 +122,13 @@ impl Reader {
         Ok(())
     }
 
-    /// Who tells the facts of a run, having heard those before.
-    fn teller(&mut self, run: RunId, previous: u64, entries: &[Entry]) -> Result<&mut Teller, StoreError> {
+    /// Who tells the facts of a run, having heard those before; none: the run was removed meanwhile.
+    fn teller(&mut self, run: RunId, previous: u64, entries: &[Entry]) -> Result<Option<&mut Teller>, StoreError> {
         if !self.tellers.contains_key(&run) {
             if self.tellers.len() >= TELLERS_MAX {
                 self.tellers.clear();
             }
-            let before = facts_until(&*self.store, &self.tenant, self.lane, previous)?;
+            let Some(before) = facts_until(&*self.store, &self.tenant, self.lane, previous)? else { return Ok(None) };
             let first = before.first().or(entries.first());
             let definition = match first.map(|entry| &entry.event) {
                 Some(Event::Started(started)) => self.store.definition(&self.tenant, started.definition)?,
@@ -139,33 +142,36 @@ impl Reader {
             }
             self.tellers.insert(run, teller);
         }
-        Ok(self.tellers.get_mut(&run).expect("it is there now"))
+        Ok(self.tellers.get_mut(&run))
     }
 }
 
-fn decode(tenant: &TenantId, record: &Sealed) -> Result<Body, StoreError> {
+/// What a record says; none: its body was removed.
+fn decode(tenant: &TenantId, record: &Sealed) -> Result<Option<Body>, StoreError> {
     let place = || format!("{tenant} record {}", record.seq);
-    Body::decode(&record.body).map_err(|error| StoreError::Damaged { place: place(), what: error.to_string() })
+    let damaged = |error: BodyError| StoreError::Damaged { place: place(), what: error.to_string() };
+    record.kept.body().map(|bytes| Body::decode(bytes)).transpose().map_err(damaged)
 }
 
-/// The record with number `seq`, which is one of a run: that before it, and its facts.
-fn of_run(store: &dyn Store, tenant: &TenantId, lane: Lane, seq: u64) -> Result<(Sealed, u64, Vec<Entry>), StoreError> {
+/// The record with number `seq`, which is one of a run: that before it, and its facts. None: the run was removed.
+fn of_run(store: &dyn Store, tenant: &TenantId, lane: Lane, seq: u64) -> Result<Option<(Sealed, u64, Vec<Entry>)>, StoreError> {
     let damaged = || StoreError::Damaged { place: format!("{tenant} record {seq}"), what: "it is not the run's".to_owned() };
     let record = store.records(tenant, lane, seq, 1)?.pop().filter(|record| record.seq == seq).ok_or_else(damaged)?;
     match decode(tenant, &record)? {
         // A walk that does not go down would never end.
-        Body::Run { previous, entries, .. } if previous < seq => Ok((record, previous, entries)),
-        Body::Run { .. } | Body::Tenant { .. } => Err(damaged()),
+        Some(Body::Run { previous, entries, .. }) if previous < seq => Ok(Some((record, previous, entries))),
+        Some(Body::Run { .. } | Body::Tenant { .. }) => Err(damaged()),
+        None => Ok(None),
     }
 }
 
-/// The facts of a run up to its record `last`, oldest first; none if `last` is 0.
-fn facts_until(store: &dyn Store, tenant: &TenantId, lane: Lane, last: u64) -> Result<Vec<Entry>, StoreError> {
+/// The facts of a run up to its record `last`, oldest first; no facts if `last` is 0, and none at all if the run was removed.
+fn facts_until(store: &dyn Store, tenant: &TenantId, lane: Lane, last: u64) -> Result<Option<Vec<Entry>>, StoreError> {
     let (mut parts, mut seq) = (Vec::new(), last);
     while seq > 0 {
-        let (_, previous, entries) = of_run(store, tenant, lane, seq)?;
+        let Some((_, previous, entries)) = of_run(store, tenant, lane, seq)? else { return Ok(None) };
         parts.push(entries);
         seq = previous;
     }
-    Ok(parts.into_iter().rev().flatten().collect())
+    Ok(Some(parts.into_iter().rev().flatten().collect()))
 }

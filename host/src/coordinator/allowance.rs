@@ -144,6 +144,11 @@ impl Allowance {
         taken.account.take(Want::forward(LimitName::Sagas, 1), self.clock.now())
     }
 
+    /// How long a run is kept after it ended.
+    pub(super) fn ended_runs_kept(&self) -> Span {
+        Span(self.taken().account.limits().get(LimitName::EndedRunsKept).saturating_mul(1000))
+    }
+
     /// How many sagas there may be.
     pub(super) fn sagas_max(&self) -> u64 {
         self.taken().account.limits().get(LimitName::Sagas)
@@ -234,7 +239,7 @@ impl Taken {
         self.account.is_now(LimitName::QueuedRuns, self.open.len() as u64);
         // Reading it for every start would cost more than the start; what is written meanwhile is little.
         if self.stored_at.is_none_or(|at| now.since(at) >= STORED_AGE_MAX || now < at) {
-            self.account.is_now(LimitName::StoredBytes, of.store.usage(&of.tenant)?.stored_bytes);
+            self.account.is_now(LimitName::StoredBytes, of.store.usage(&of.tenant)?.kept_bytes());
             self.stored_at = Some(now);
         }
         Ok(())

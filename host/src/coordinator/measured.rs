@@ -23,7 +23,7 @@ impl Witness for Counting {
         for lane in &commit.lanes {
             let mut tally = Tally::default();
             for (sealed, body) in &lane.records {
-                bytes += sealed.body.len();
+                bytes += sealed.kept.body_len();
                 match body {
                     Body::Tenant { entries } => facts += entries.len() as u64,
                     Body::Run { run, entries, .. } => {

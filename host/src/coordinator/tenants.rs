@@ -308,6 +308,7 @@ fn check_host(tenant: &TenantId, event: &TenantEvent) -> Result<(), Unfit> {
         | TenantEvent::SecretRemoved { .. }
         | TenantEvent::SecretGranted { .. }
         | TenantEvent::SecretWithdrawn { .. }
-        | TenantEvent::HostPartChanged { .. } => panic!("this fact has a call of its own: {event:?}"),
+        | TenantEvent::HostPartChanged { .. }
+        | TenantEvent::RunsRemoved { .. } => panic!("this fact has a call of its own: {event:?}"),
     }
 }

@@ -1,10 +1,10 @@
 //! The store in memory: maps that are obviously right. For tests, and as the model that the file is compared with.
 
 use super::rows::{OpenChange, SecretUse, TenantRows, derive, head_behind, part_of_journal};
-use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value};
-use amends_domain::audit::{Head, Sealed};
+use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, RunRecord, SagaRow, Store, StoreError, Value};
+use amends_domain::audit::{Head, Kept, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
+use amends_domain::event::{HostGrant, RemovedRun, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
@@ -173,24 +173,34 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn oldest_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self.of_tenant(tenant, |rows| {
+            let range = rows.runs.range((from, Bound::Unbounded)).take(limit.min(PAGE_LEN_MAX));
+            range.map(|(run, row)| (*run, row.2.clone())).collect()
+        }))
+    }
+
     fn last_record(&self, tenant: &TenantId, run: RunId) -> Result<Option<u64>, StoreError> {
         Ok(self.of_tenant(tenant, |rows| rows.runs.get(&run).map(|row| row.1)))
     }
 
-    fn journal(&self, tenant: &TenantId, run: RunId) -> Result<Option<Vec<Entry>>, StoreError> {
+    fn records_of_run(&self, tenant: &TenantId, run: RunId) -> Result<Vec<RunRecord>, StoreError> {
         let found = self.of_tenant(tenant, |rows| rows.runs.get(&run).map(|(lane, last, _)| (*lane, *last)));
-        let Some((lane, last)) = found else { return Ok(None) };
+        let Some((lane, last)) = found else { return Ok(Vec::new()) };
         let damaged =
             |seq: u64, what: String| StoreError::Damaged { place: format!("{tenant} lane {} record {seq}", lane.0), what };
         let mut parts = Vec::new();
         let mut next = Some(last);
         while let Some(seq) = next {
             let record = self.records(tenant, lane, seq, 1)?.pop().ok_or_else(|| damaged(seq, "it is missing".to_owned()))?;
-            let part = part_of_journal(run, seq, &record.body).map_err(|what| damaged(seq, what))?;
+            let part =
+                part_of_journal(run, seq, record.kept.body().map_or(&[][..], |body| body)).map_err(|what| damaged(seq, what))?;
             next = part.previous;
-            parts.push(part.entries);
+            parts.push(RunRecord { seq, len: record.kept.body_len(), entries: part.entries });
         }
-        Ok(Some(parts.into_iter().rev().flatten().collect()))
+        parts.reverse();
+        Ok(parts)
     }
 
     fn records(&self, tenant: &TenantId, lane: Lane, from: u64, limit: usize) -> Result<Vec<Sealed>, StoreError> {
@@ -314,6 +324,16 @@ impl Tables {
 }
 
 impl Tenant {
+    fn remove(&mut self, lane: Lane, removed: &RemovedRun) {
+        self.runs.remove(&removed.run);
+        self.runs_with_dead_letters.remove(&removed.run);
+        self.keys.retain(|_, (run, _)| *run != removed.run);
+        let chain = self.lanes.get_mut(&lane).expect("the fact of it is in the lane");
+        for record in chain.iter_mut().filter(|record| removed.records.contains(&record.seq)) {
+            record.kept = Kept::Digest(record.kept.digest());
+        }
+    }
+
     fn head(&self, tenant: &TenantId, lane: Lane) -> Head {
         let last = self.lanes.get(&lane).and_then(|chain| chain.last());
         last.map_or_else(|| Head::genesis(tenant, lane), |record| Head { seq: record.seq, link: record.link })
@@ -354,6 +374,9 @@ impl Tenant {
                 Some(component) => self.plugins.insert((*plugin).clone(), *component),
                 None => self.plugins.remove(*plugin),
             };
+        }
+        for (lane, removed) in &rows.removed {
+            self.remove(*lane, removed);
         }
         self.facts.extend(rows.facts.iter().map(|(place, entry)| (*place, (*entry).clone())));
         for (name, sealed) in &rows.secrets {

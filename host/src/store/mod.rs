@@ -81,11 +81,20 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Heads of runs, newest first, older than `before`.
     fn runs(&self, tenant: &TenantId, before: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError>;
 
+    /// Heads of runs, oldest first, behind `after`; at most `limit` and [`PAGE_LEN_MAX`].
+    fn oldest_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError>;
+
     /// The number, in the run's lane, of its newest record. Its next record names it.
     fn last_record(&self, tenant: &TenantId, run: RunId) -> Result<Option<u64>, StoreError>;
 
     /// All facts of a run, oldest first; none if there is no such run.
-    fn journal(&self, tenant: &TenantId, run: RunId) -> Result<Option<Vec<Entry>>, StoreError>;
+    fn journal(&self, tenant: &TenantId, run: RunId) -> Result<Option<Vec<Entry>>, StoreError> {
+        let records = self.records_of_run(tenant, run)?;
+        Ok((!records.is_empty()).then(|| records.into_iter().flat_map(|record| record.entries).collect()))
+    }
+
+    /// All records of a run with what they say, oldest first; none if there is no such run.
+    fn records_of_run(&self, tenant: &TenantId, run: RunId) -> Result<Vec<RunRecord>, StoreError>;
 
     /// Records of a chain from number `from` on.
     fn records(&self, tenant: &TenantId, lane: Lane, from: u64, limit: usize) -> Result<Vec<Sealed>, StoreError>;
@@ -139,6 +148,17 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// The bytes of a component, or of what is sealed of a secret. Components are shared between tenants: who may ask for which is decided by whoever pinned it.
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
+}
+
+/// A record of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRecord {
+    /// Its number in the lane.
+    pub seq: u64,
+    /// How many bytes its body has.
+    pub len: usize,
+    /// What it says.
+    pub entries: Vec<Entry>,
 }
 
 /// How much there is.

@@ -1,9 +1,9 @@
 //! The rows that follow from the facts of a commit. Apart, and pure, so that every store derives the same ones.
 
 use super::{Commit, LaneCommit, StoreError};
-use amends_domain::audit::{Body, Head};
+use amends_domain::audit::{Body, Head, usage_of};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, Event, HostGrant, Resolvers, TenantEntry, TenantEvent, Write};
+use amends_domain::event::{Entry, Event, HostGrant, RemovedRun, Resolvers, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
@@ -42,6 +42,8 @@ pub(super) struct TenantRows<'a> {
     pub(super) resolvers: Option<Resolvers>,
     /// What was used.
     pub(super) usage: Usage,
+    /// The runs that are no longer kept, and the lane of their records.
+    pub(super) removed: Vec<(Lane, &'a RemovedRun)>,
 }
 
 /// Whether a plugin may use a secret.
@@ -132,7 +134,7 @@ impl<'a> TenantRows<'a> {
     fn take_lane(&mut self, lane: &'a LaneCommit) {
         let mut heads: BTreeMap<RunId, &RunHead> = lane.runs.iter().map(|(run, head)| (*run, head)).collect();
         for (sealed, body) in &lane.records {
-            self.usage += usage_of(body, sealed.body.len());
+            self.usage += usage_of(body, sealed.kept.body_len());
             match body {
                 Body::Run { run, previous, entries } => {
                     if let Some(head) = heads.remove(run) {
@@ -147,7 +149,7 @@ impl<'a> TenantRows<'a> {
                 }
                 Body::Tenant { entries } => {
                     for (at, entry) in (0_u32..).zip(entries) {
-                        self.take_tenant_entry(entry);
+                        self.take_tenant_entry(lane.lane, entry);
                         if is_of_tenant_itself(&entry.event) {
                             self.facts.insert((lane.lane, sealed.seq, at), entry);
                         }
@@ -184,7 +186,7 @@ impl<'a> TenantRows<'a> {
         }
     }
 
-    fn take_tenant_entry(&mut self, entry: &'a TenantEntry) {
+    fn take_tenant_entry(&mut self, lane: Lane, entry: &'a TenantEntry) {
         match &entry.event {
             TenantEvent::SagaApplied { saga, version, definition, document } => {
                 self.sagas.push((saga, *version, *definition));
@@ -219,6 +221,7 @@ impl<'a> TenantRows<'a> {
             TenantEvent::SecretWithdrawn { secret, plugin, .. } => {
                 self.secret_grants.insert((secret, plugin), SecretUse::Withdrawn);
             }
+            TenantEvent::RunsRemoved { runs, .. } => self.removed.extend(runs.iter().map(|run| (lane, run))),
             // Whoever needs a tenant folds its facts.
             TenantEvent::TenantCreated { .. }
             | TenantEvent::LimitsSet { .. }
@@ -242,16 +245,6 @@ impl<'a> TenantRows<'a> {
                 *kept = write;
             }
         }
-    }
-}
-
-/// What a record says was used, and the bytes that it takes itself.
-pub(super) fn usage_of(body: &Body, len: usize) -> Usage {
-    let said = |usage: Usage, more: Usage| usage.plus(more);
-    let stored = Usage::stored(len as u64);
-    match body {
-        Body::Run { entries, .. } => entries.iter().map(|entry| Usage::of_run(&entry.event)).fold(stored, said),
-        Body::Tenant { entries } => entries.iter().map(|entry| Usage::of_tenant(&entry.event)).fold(stored, said),
     }
 }
 
@@ -279,7 +272,8 @@ fn is_of_tenant_itself(event: &TenantEvent) -> bool {
         | TenantEvent::SecretRemoved { .. }
         | TenantEvent::SecretGranted { .. }
         | TenantEvent::SecretWithdrawn { .. }
-        | TenantEvent::HostPartChanged { .. } => false,
+        | TenantEvent::HostPartChanged { .. }
+        | TenantEvent::RunsRemoved { .. } => false,
     }
 }
 

@@ -74,10 +74,10 @@ impl Books {
 
     /// Takes in a record that is durable now.
     pub(crate) fn take_in(&mut self, beside: &mut Beside<'_>, tenant: &TenantId, record: &Sealed) -> Checked {
-        tenants::own(&record.body, tenant, self.tenants.keys())?;
+        tenants::own(record.kept.body().expect("it is kept"), tenant, self.tenants.keys())?;
         let book = self.tenants.get_mut(tenant).expect("a tenant of this world");
         book.chain.take_in(record)?;
-        let body = Body::decode(&record.body);
+        let body = Body::decode(record.kept.body().expect("it is kept"));
         match body.map_err(|error| error.to_string()) {
             Err(error) => broken(Invariant::Chain, format!("record {} of {tenant}: {error}", record.seq)),
             Ok(Body::Tenant { entries }) => entries.iter().try_for_each(|entry| book.states.take_in_tenant(entry)),
@@ -176,6 +176,7 @@ impl States {
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
             | TenantEvent::HostPartChanged { .. }
+            | TenantEvent::RunsRemoved { .. }
             | TenantEvent::TenantCreated { .. }
             | TenantEvent::LimitsSet { .. }
             | TenantEvent::TenantSuspended { .. }

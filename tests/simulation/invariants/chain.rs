@@ -31,7 +31,7 @@ impl Chain {
 
     pub(crate) fn take_in(&mut self, record: &Sealed) -> Checked {
         let seq = self.len() + 1;
-        let link = Digest::of_parts(&[b"amends:link:1", &self.end().0, &seq.to_be_bytes(), &Digest::of(&record.body).0]);
+        let link = Digest::of_parts(&[b"amends:link:1", &self.end().0, &seq.to_be_bytes(), &record.kept.digest().0]);
         hold((record.seq, record.link) == (seq, link), Invariant::Chain, || {
             format!("record {} has link {}, where record {seq} with link {link} belongs", record.seq, record.link)
         })?;

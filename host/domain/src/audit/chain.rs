@@ -51,23 +51,23 @@ impl Head {
     pub fn seal(&mut self, body: &Body) -> Sealed {
         let bytes = Bytes::from(body.encode());
         *self = self.next(&bytes);
-        Sealed { seq: self.seq, link: self.link, body: bytes }
+        Sealed { seq: self.seq, link: self.link, kept: Kept::Body(bytes) }
     }
 
-    /// Checks that `record` is the next of the chain, moves the head behind it and gives what it says.
+    /// Checks that `record` is the next of the chain, moves the head behind it and gives what it says; none if its body was removed.
     ///
     /// # Errors
     /// [`Break`] with the place and what is wrong there; the head has not moved.
-    pub fn check(&mut self, record: &Sealed) -> Result<Body, Break> {
+    pub fn check(&mut self, record: &Sealed) -> Result<Option<Body>, Break> {
         let at = |what| Break { seq: self.seq + 1, what };
         if record.seq != self.seq + 1 {
             return Err(at(format!("record {} stands where record {} belongs", record.seq, self.seq + 1)));
         }
-        let next = self.next(&record.body);
+        let next = self.next_of_digest(record.kept.digest());
         if next.link != record.link {
             return Err(at(format!("the link is {}, the record before and the body give {}", record.link, next.link)));
         }
-        let body = Body::decode(&record.body).map_err(|e| at(e.to_string()))?;
+        let body = record.kept.body().map(|bytes| Body::decode(bytes)).transpose().map_err(|e| at(e.to_string()))?;
         *self = next;
         Ok(body)
     }
@@ -80,8 +80,40 @@ pub struct Sealed {
     pub seq: u64,
     /// Its link.
     pub link: Digest,
-    /// A [`Body`], encoded.
-    pub body: Bytes,
+    /// What is kept of its body.
+    pub kept: Kept,
+}
+
+/// What is kept of a record's body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// All of it: a [`Body`], encoded.
+    Body(Bytes),
+    /// Its digest, and with it its place in the chain: the run that it tells of was removed.
+    Digest(Digest),
+}
+
+impl Kept {
+    /// The body, if it is kept.
+    pub fn body(&self) -> Option<&Bytes> {
+        match self {
+            Self::Body(body) => Some(body),
+            Self::Digest(_) => None,
+        }
+    }
+
+    /// The digest of the body.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Body(body) => Digest::of(body),
+            Self::Digest(digest) => *digest,
+        }
+    }
+
+    /// How many bytes of the body are kept.
+    pub fn body_len(&self) -> usize {
+        self.body().map_or(0, Bytes::len)
+    }
 }
 
 /// Where a chain is broken, and how.
@@ -126,6 +158,20 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_verifies_without_its_bodies_and_not_with_other_digests() {
+        let (genesis, mut records) = chain(20);
+        for record in &mut records[3..9] {
+            record.kept = Kept::Digest(record.kept.digest());
+        }
+        assert_eq!(verify(genesis, &records), Ok(()));
+        let mut head = genesis;
+        let said: Vec<bool> = records.iter().map(|record| head.check(record).expect("it follows").is_some()).collect();
+        assert_eq!(said.iter().filter(|said| !**said).count(), 6);
+        records[5].kept = Kept::Digest(Digest::of(b"another"));
+        assert_eq!(verify(genesis, &records).expect_err("an altered chain passed").seq, 6);
+    }
+
+    #[test]
     fn chains_of_other_tenants_and_lanes_begin_differently() {
         let genesis = |name, lane| Head::genesis(&tenant(name), Lane(lane)).link;
         assert_ne!(genesis("a", 0), genesis("b", 0));
@@ -137,11 +183,12 @@ mod tests {
         let (genesis, records) = chain(6);
         let place = |records: &[Sealed]| verify(genesis, records).expect_err("an altered chain passed").seq;
         for at in 0..records.len() {
-            for byte in 0..records[at].body.len() {
+            let body = records[at].kept.body().expect("it is kept").to_vec();
+            for byte in 0..body.len() {
                 let mut altered = records.clone();
-                let mut bytes = altered[at].body.to_vec();
+                let mut bytes = body.clone();
                 bytes[byte] ^= 1;
-                altered[at].body = bytes.into();
+                altered[at].kept = Kept::Body(bytes.into());
                 assert_eq!(place(&altered), at as u64 + 1);
             }
             let mut copied = records.clone();

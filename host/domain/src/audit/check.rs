@@ -6,16 +6,18 @@
 //! version and a digest. What a run does after it ended can be checked only if its journal was kept, so a chain in which one was taken
 //! back is read a second time, with those runs known (`runs.rs`): see [`Checked::Again`].
 
+use super::removal::Unexplained;
 use super::runs::{Before, Kept, Place, Reopened, Runs};
 use super::{Body, Break};
 use crate::definition::{self, Definition};
 use crate::digest::Digest;
-use crate::event::{Entry, Event, TenantEntry, TenantEvent, Write};
+use crate::event::{Entry, Event, RemovedRun, RemovedWrite, TenantEntry, TenantEvent, Write};
 use crate::id::{Lane, RunId, SagaName};
 use crate::payload::Payload;
 use crate::run::Run;
 use crate::tenant::Tenant;
-use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Longest explanation of a misfit in bytes: it may quote a whole fact.
@@ -50,7 +52,9 @@ pub struct Counts {
     pub runs: u64,
     /// Of these, the ones without an outcome.
     pub open: u64,
-    /// Facts, those of runs and the tenant's own.
+    /// Of these, the ones that are no longer kept.
+    pub removed: u64,
+    /// Facts, those of runs and the tenant's own. Without those of runs that are no longer kept.
     pub facts: u64,
 }
 
@@ -62,6 +66,7 @@ struct LaneCheck {
     own_last: u64,
     /// All records up to this number were committed before the one that is being read.
     settled: u64,
+    unexplained: Unexplained,
     counts: Counts,
 }
 
@@ -84,7 +89,7 @@ impl Default for LaneCheck {
 
 impl LaneCheck {
     fn new(lane: Lane) -> Self {
-        Self { lane, own_last: 0, settled: 0, counts: Counts::default() }
+        Self { lane, own_last: 0, settled: 0, unexplained: Unexplained::default(), counts: Counts::default() }
     }
 }
 
@@ -108,6 +113,25 @@ impl Checker {
     /// What the lane held so far. Which runs are open is known for sure in the last reading.
     pub fn counts(&self) -> Counts {
         Counts { open: self.runs.open(), ..self.lane.counts }
+    }
+
+    /// Takes in that record `seq`, the next one of its lane, has no body any more.
+    pub fn take_removed(&mut self, seq: u64) {
+        self.lane.unexplained.add(seq);
+        self.lane.counts.records += 1;
+    }
+
+    /// The lane that is being read ends here.
+    ///
+    /// # Errors
+    /// [`Break`] if something is missing in it.
+    pub fn end_lane(&self) -> Result<(), Break> {
+        self.lane.unexplained.end()
+    }
+
+    /// Whether facts are still to come that say why records have no body: a reader who stops here would find that they are missing.
+    pub fn wants_more(&self) -> bool {
+        !self.lane.unexplained.is_empty()
     }
 
     /// Takes in record `seq`, the next one of its lane.
@@ -191,6 +215,7 @@ impl Checker {
                         .map_err(|what| format!("saga {saga} version {version}: {what}"))?;
                 }
                 TenantEvent::StateWritten { writes } => self.take_writes(seq, writes)?,
+                TenantEvent::RunsRemoved { runs, writes, .. } => self.take_removal(seq, runs, writes)?,
                 TenantEvent::PluginInstalled { .. }
                 | TenantEvent::ResolversSet { .. }
                 | TenantEvent::HostGranted { .. }
@@ -245,22 +270,56 @@ impl Checker {
     fn take_writes(&mut self, seq: u64, writes: &[Write]) -> Result<(), String> {
         let (lane, settled) = (self.lane.lane, self.lane.settled);
         for Write { key, version, value } in writes {
-            let new = || Written { version: *version, lane, seq, value: value.as_ref().map(|value| Digest::of(&value.0)) };
-            let Some(known) = self.state.get_mut(key.as_str()) else {
-                self.state.insert(key.as_str().into(), new());
+            let Some(known) = self.take_version(seq, key, *version, || value.as_ref().map(|value| Digest::of(&value.0))) else {
                 continue;
             };
-            if *version > known.version {
-                *known = new();
-            } else if *version == known.version || (known.lane == lane && known.seq <= settled) {
-                return Err(format!(
-                    "key `{key}` is written with version {version}, lane {} record {} wrote it with version {}",
-                    known.lane.0, known.seq, known.version
-                ));
+            if *version == known.version || (known.lane == lane && known.seq <= settled) {
+                return Err(written_before(key, *version, known));
             }
         }
         Ok(())
     }
+
+    /// The write that is at least as new, if there is one; else this one is the newest by now.
+    fn take_version(&mut self, seq: u64, key: &str, version: u64, value: impl FnOnce() -> Option<Digest>) -> Option<&Written> {
+        let lane = self.lane.lane;
+        let new = || Written { version, lane, seq, value: value() };
+        match self.state.entry(key.into()) {
+            Slot::Vacant(slot) => {
+                slot.insert(new());
+                None
+            }
+            Slot::Occupied(slot) if slot.get().version >= version => Some(slot.into_mut()),
+            Slot::Occupied(mut slot) => {
+                slot.insert(new());
+                None
+            }
+        }
+    }
+
+    /// What the removed records wrote was written before, whatever was written since.
+    fn take_removal(&mut self, seq: u64, runs: &[RemovedRun], writes: &[RemovedWrite]) -> Result<(), String> {
+        for removed in runs {
+            self.lane.unexplained.explain(removed);
+            // Whoever reads page by page may have read some of its records before they were removed.
+            self.lane.counts.runs += u64::from(!self.runs.forget(removed.run));
+            self.lane.counts.removed += 1;
+        }
+        for RemovedWrite { key, version, value } in writes {
+            if let Some(known) = self.take_version(seq, key, *version, || *value)
+                && known.version == *version
+                && known.value != *value
+            {
+                return Err(format!("{}, which was another value", written_before(key, *version, known)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn written_before(key: &str, version: u64, known: &Written) -> String {
+    let Written { lane, seq, version: earlier, .. } = known;
+    format!("key `{key}` is written with version {version}, lane {} record {seq} wrote it with version {earlier}", lane.0)
 }
 
 /// The tenant's state as its chains imply it; values are known by their digests.
@@ -283,6 +342,11 @@ impl ImpliedState {
             }
             Some(_) => Ok(()),
         }
+    }
+
+    /// The version of each key that there is.
+    pub fn versions(&self) -> BTreeMap<String, u64> {
+        self.0.iter().map(|(key, (version, _))| (key.to_string(), *version)).collect()
     }
 
     /// All that is stored was ticked off.

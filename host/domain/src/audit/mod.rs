@@ -5,8 +5,10 @@ mod body;
 mod chain;
 mod check;
 pub mod export;
+mod removal;
 mod runs;
 
 pub use body::{Body, BodyError};
-pub use chain::{Break, Head, Sealed};
+pub use chain::{Break, Head, Kept, Sealed};
 pub use check::{Checked, Checker, Counts, ImpliedState};
+pub use removal::{Removal, Unexplained, usage_of};

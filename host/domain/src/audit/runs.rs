@@ -162,6 +162,16 @@ impl Runs {
         }
     }
 
+    /// Forgets a run that was removed. False if none of its records was there.
+    pub(super) fn forget(&mut self, run: RunId) -> bool {
+        let Some(kept) = self.kept.remove(&run) else { return self.ended.remove(&id(run)).is_some() };
+        match kept.run.phase() {
+            Phase::Forward | Phase::Backward(_) => self.open -= 1,
+            Phase::Ended(_) => self.stuck -= usize::from(matches!(self.reading, Reading::First(_))),
+        }
+        true
+    }
+
     fn goes_on(&mut self, place: Place, run: &Run) {
         let ended = match run.phase() {
             Phase::Forward | Phase::Backward(_) => false,

@@ -471,6 +471,17 @@ shapes! {
         /// Who says so.
         by: String,
     }
+    /// Runs are no longer kept.
+    RunsRemoved {
+        /// All of them ended before this instant.
+        ended_before: String,
+        /// Which, at most 100 of them.
+        runs: Vec<String>,
+        /// How many there are.
+        runs_count: u64,
+        /// How many bytes their records had.
+        bytes: u64,
+    }
     /// A part of the host fares otherwise than before.
     PartChanged {
         /// The part, as `GET /readyz` names it.

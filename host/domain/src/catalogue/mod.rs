@@ -113,6 +113,7 @@ types! {
     TenantDeleted, "tenant.deleted", Tenant, "There is no such tenant any more.";
     TenantResolversSet, "tenant.resolvers-set", ResolversSet, "So many people settle a dead letter from now on.";
     TenantStateWritten, "tenant.state-written", StateWritten, "Its state was changed by hand.";
+    TenantRunsRemoved, "tenant.runs-removed", RunsRemoved, "Runs that ended long ago are no longer kept.";
     TenantSecretSet, "tenant.secret-set", Secret, "A secret has another value.";
     TenantSecretRemoved, "tenant.secret-removed", Secret, "A secret is gone.";
     TenantWebhookSet, "tenant.webhook-set", WebhookSet, "Events are sent to a place.";

@@ -64,6 +64,12 @@ fn of_fact(event: &TenantEvent) -> (Option<String>, Data) {
             let changed = data::PartChanged { part: text(part), state: state.word().to_owned(), says: text(says) };
             (Some(format!("part/{}", text(part))), Data::HostPartChanged(changed))
         }
+        TenantEvent::RunsRemoved { ended_before, runs, used, .. } => {
+            let shown = runs.iter().take(KEYS_SHOWN_MAX).map(|removed| removed.run.to_string()).collect();
+            let (ended_before, runs_count) = (ended_before.to_string(), runs.len() as u64);
+            let removed = data::RunsRemoved { ended_before, runs: shown, runs_count, bytes: used.stored_bytes };
+            (None, Data::TenantRunsRemoved(removed))
+        }
         TenantEvent::TenantCreated { .. }
         | TenantEvent::LimitsSet { .. }
         | TenantEvent::TenantSuspended { .. }
@@ -119,6 +125,7 @@ fn of_itself(event: &TenantEvent) -> (Option<String>, Data) {
         | TenantEvent::SecretGranted { .. }
         | TenantEvent::SecretWithdrawn { .. }
         | TenantEvent::HostPartChanged { .. }
+        | TenantEvent::RunsRemoved { .. }
         | TenantEvent::PluginPublished { .. }
         | TenantEvent::PluginVersionDeleted { .. } => unreachable!("`of_fact` tells these"),
     }

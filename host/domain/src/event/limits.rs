@@ -51,4 +51,6 @@ limits! {
     EventsFollowers, "events_followers";
     /// Places that its events are sent to.
     Webhooks, "webhooks";
+    /// Seconds that a run is kept after it ended.
+    EndedRunsKept, "ended_runs_kept";
 }

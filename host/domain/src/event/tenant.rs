@@ -1,8 +1,8 @@
 //! Facts of a tenant that belong to no run.
 
-use super::{HostGrant, LimitName, Role, Write};
+use super::{HostGrant, LimitName, Outcome, Role, Write};
 use crate::digest::Digest;
-use crate::id::{KeyId, KeyName, PluginName, PluginVersion, SagaName, SecretName, WebhookName};
+use crate::id::{KeyId, KeyName, PluginName, PluginVersion, RunId, SagaName, SecretName, WebhookName};
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -201,6 +201,61 @@ pub enum TenantEvent {
         /// What is to be said of it.
         says: String,
     },
+    /// Runs that ended long ago are no longer kept. Of their records, which stand before this one in the same lane, the links and the
+    /// digests of the bodies stay.
+    RunsRemoved {
+        /// All of them ended before this instant.
+        ended_before: Timestamp,
+        /// Which.
+        runs: Vec<RemovedRun>,
+        /// What their records wrote to the state and what nothing newer had replaced by then.
+        writes: Vec<RemovedWrite>,
+        /// What their records said was used.
+        used: RemovedUsage,
+    },
+}
+
+/// A run that is no longer kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedRun {
+    /// Which.
+    pub run: RunId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The numbers of its records, growing.
+    pub records: Vec<u64>,
+}
+
+/// A write to the state whose record is no longer kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedWrite {
+    /// The key.
+    pub key: String,
+    /// The version of the write.
+    pub version: u64,
+    /// The digest of the value; none: it removed the key.
+    pub value: Option<Digest>,
+}
+
+/// What records that are no longer kept said was used: see `quota::Usage`. Sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RemovedUsage {
+    /// Runs.
+    pub runs: u64,
+    /// Attempts forward that ended.
+    pub attempts: u64,
+    /// Attempts backward that ended.
+    pub compensations: u64,
+    /// Fuel of both.
+    pub fuel: u64,
+    /// Their wall time in microseconds.
+    pub micros: u64,
+    /// Bytes of the bodies.
+    pub stored_bytes: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Bytes of log.
+    pub log_bytes: u64,
 }
 
 /// How a part of the host fares.

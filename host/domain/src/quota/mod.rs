@@ -20,8 +20,8 @@ use std::fmt;
 /// What a limit is counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
-    /// Not at all: it says who goes first.
-    Share,
+    /// Not at all: it says who goes first, or how long something is kept.
+    Setting,
     /// How much there is at once.
     Level,
     /// How much there is in each such span.
@@ -84,7 +84,7 @@ pub struct Account {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gauge {
-    Share,
+    Setting,
     Level(Level),
     Rate(Rate),
 }
@@ -96,7 +96,7 @@ impl LimitName {
     /// What it is counted by.
     pub fn measure(self) -> Measure {
         match self {
-            Self::Weight => Measure::Share,
+            Self::Weight | Self::EndedRunsKept => Measure::Setting,
             Self::ConcurrentAttempts
             | Self::QueuedRuns
             | Self::LiveMemory
@@ -127,7 +127,7 @@ impl Account {
     /// The account of a tenant that has used nothing since this host began.
     pub fn new(limits: TenantLimits) -> Self {
         let gauges = std::array::from_fn(|at| match LimitName::ALL[at].measure() {
-            Measure::Share => Gauge::Share,
+            Measure::Setting => Gauge::Setting,
             Measure::Level => Gauge::Level(Level::default()),
             Measure::Rate(period) => Gauge::Rate(Rate::new(period)),
         });
@@ -140,12 +140,12 @@ impl Account {
     /// [`Over`]; nothing was taken.
     ///
     /// # Panics
-    /// If a share is to be taken from.
+    /// If a setting is to be taken from.
     pub fn take(&mut self, want: Want, now: Timestamp) -> Result<(), Over> {
         let Want { limit, amount, purpose } = want;
         let allowed = self.limits.get(limit);
         let (fits, used, free_at) = match self.gauge(limit, now) {
-            Gauge::Share => panic!("{} is a share: nothing is taken of it", limit.word()),
+            Gauge::Setting => panic!("{} is a setting: nothing is taken of it", limit.word()),
             Gauge::Level(level) => (level.fits(amount, allowed), level.used(), None),
             Gauge::Rate(rate) => (rate.fits(amount, allowed), rate.used(), rate.free_at(amount, allowed)),
         };
@@ -172,7 +172,7 @@ impl Account {
     /// Counts what was used already, whether it fits or not.
     pub fn note(&mut self, limit: LimitName, amount: u64, now: Timestamp) {
         match self.gauge(limit, now) {
-            Gauge::Share => {}
+            Gauge::Setting => {}
             Gauge::Level(level) => level.add(amount),
             Gauge::Rate(rate) => rate.add(amount),
         }
@@ -184,7 +184,7 @@ impl Account {
     /// If more of a level is given back than was taken.
     pub fn give_back(&mut self, limit: LimitName, amount: u64, now: Timestamp) {
         match self.gauge(limit, now) {
-            Gauge::Share => {}
+            Gauge::Setting => {}
             Gauge::Level(level) => level.give_back(amount),
             Gauge::Rate(rate) => rate.give_back(amount),
         }
@@ -220,18 +220,18 @@ impl Account {
     /// How much of it is left; nothing where more is used than allowed.
     pub fn left(&mut self, limit: LimitName, now: Timestamp) -> u64 {
         let used = match self.gauge(limit, now) {
-            Gauge::Share => 0,
+            Gauge::Setting => 0,
             Gauge::Level(level) => level.used(),
             Gauge::Rate(rate) => rate.used(),
         };
         self.limits.get(limit).saturating_sub(used)
     }
 
-    /// How each limit stands; shares are left out.
+    /// How each limit stands; settings are left out.
     pub fn filled(&mut self, now: Timestamp) -> Vec<Filled> {
         let filled = |limit: &LimitName| {
             let used = match self.gauge(*limit, now) {
-                Gauge::Share => return None,
+                Gauge::Setting => return None,
                 Gauge::Level(level) => level.used(),
                 Gauge::Rate(rate) => rate.used(),
             };
@@ -266,7 +266,7 @@ impl fmt::Display for Over {
             (Some(at), _) => write!(f, "; try again at {at}"),
             (None, _) if wanted > allowed => f.write_str("; that is more than the limit: ask an operator for a higher one"),
             (None, Measure::Rate(_)) => f.write_str("; ask an operator for a higher limit"),
-            (None, Measure::Level | Measure::Share) => f.write_str("; try again when some of it has ended"),
+            (None, Measure::Level | Measure::Setting) => f.write_str("; try again when some of it has ended"),
         }
     }
 }

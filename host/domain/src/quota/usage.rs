@@ -18,12 +18,14 @@ pub struct Usage {
     pub fuel: u64,
     /// Their wall time in microseconds.
     pub micros: u64,
-    /// Bytes that are kept: records and versions of plugins.
+    /// Bytes that were to be kept: records and versions of plugins.
     pub stored_bytes: u64,
     /// Requests that were about to leave: each is noted before it does.
     pub requests: u64,
     /// Bytes of log.
     pub log_bytes: u64,
+    /// Of `stored_bytes`, those that are no longer kept, because runs were removed.
+    pub removed_bytes: u64,
 }
 
 impl Usage {
@@ -54,6 +56,7 @@ impl Usage {
     pub fn of_tenant(event: &TenantEvent) -> Self {
         match event {
             TenantEvent::PluginPublished { size, .. } => Self::stored(*size),
+            TenantEvent::RunsRemoved { used, .. } => Self { removed_bytes: used.stored_bytes, ..Self::default() },
             TenantEvent::TenantCreated { .. }
             | TenantEvent::LimitsSet { .. }
             | TenantEvent::TenantSuspended { .. }
@@ -83,6 +86,11 @@ impl Usage {
         Self { stored_bytes: bytes, ..Self::default() }
     }
 
+    /// Bytes that are kept.
+    pub fn kept_bytes(&self) -> u64 {
+        self.stored_bytes.saturating_sub(self.removed_bytes)
+    }
+
     /// Bytes of these lines.
     pub fn log_of(log: &[LogLine]) -> u64 {
         log.iter().map(|line| line.message.len() as u64).sum()
@@ -109,6 +117,7 @@ impl Usage {
             stored_bytes: self.stored_bytes.saturating_add(more.stored_bytes),
             requests: self.requests.saturating_add(more.requests),
             log_bytes: self.log_bytes.saturating_add(more.log_bytes),
+            removed_bytes: self.removed_bytes.saturating_add(more.removed_bytes),
         }
     }
 }

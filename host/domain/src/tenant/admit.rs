@@ -75,7 +75,8 @@ impl Tenant {
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
-            | TenantEvent::HostPartChanged { .. } => {}
+            | TenantEvent::HostPartChanged { .. }
+            | TenantEvent::RunsRemoved { .. } => {}
         }
         Ok(Admitted::New)
     }
@@ -111,7 +112,8 @@ impl Tenant {
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
-            | TenantEvent::HostPartChanged { .. } => false,
+            | TenantEvent::HostPartChanged { .. }
+            | TenantEvent::RunsRemoved { .. } => false,
         }
     }
 
@@ -149,7 +151,8 @@ impl Tenant {
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
-            | TenantEvent::HostPartChanged { .. } => Ok(()),
+            | TenantEvent::HostPartChanged { .. }
+            | TenantEvent::RunsRemoved { .. } => Ok(()),
         }
     }
 

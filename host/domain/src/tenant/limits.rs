@@ -3,6 +3,7 @@
 
 use crate::definition::{Mistakes, shown};
 use crate::event::LimitName;
+use crate::time::Span;
 use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -21,12 +22,18 @@ pub enum Unit {
     Count,
     /// Bytes.
     Bytes,
+    /// Seconds.
+    Seconds,
 }
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
 
 /// What there is to know about a limit.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +50,10 @@ fn count(default: u64, least: u64, most: u64) -> Rule {
 
 fn bytes(default: u64, least: u64, most: u64) -> Rule {
     Rule { unit: Unit::Bytes, default, least, most }
+}
+
+fn seconds(default: u64, least: u64, most: u64) -> Rule {
+    Rule { unit: Unit::Seconds, default, least, most }
 }
 
 impl LimitName {
@@ -71,6 +82,8 @@ impl LimitName {
             // A console in a few browsers, and a few programs.
             Self::EventsFollowers => count(20, 0, 10_000),
             Self::Webhooks => count(10, 0, 1000),
+            // A hundred years: what is a tenant's own is not removed before somebody says when.
+            Self::EndedRunsKept => seconds(36_500 * DAY, MINUTE, 36_500 * DAY),
         }
     }
 
@@ -93,14 +106,16 @@ impl LimitName {
     pub fn shown(self, amount: u64) -> String {
         match self.unit() {
             Unit::Count => amount.to_string(),
-            // Whole units where they are whole; else every byte, so that what is written reads as what it is.
-            Unit::Bytes => {
-                let units = [(TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")];
-                let whole = units.into_iter().find(|(unit, _)| amount >= *unit && amount.is_multiple_of(*unit));
-                whole.map_or_else(|| format!("{amount}B"), |(unit, word)| format!("{}{word}", amount / unit))
-            }
+            Unit::Bytes => in_whole(amount, &[(TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"), (1, "B")]),
+            Unit::Seconds => in_whole(amount, &[(DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (1, "s")]),
         }
     }
+}
+
+/// In the largest unit of which it is a whole number, so that what is written reads as what it is. The last unit is 1.
+fn in_whole(amount: u64, units: &[(u64, &str)]) -> String {
+    let whole = units.iter().find(|(unit, _)| amount >= *unit && amount.is_multiple_of(*unit)).or(units.last());
+    whole.map_or_else(|| amount.to_string(), |(unit, word)| format!("{}{word}", amount / unit))
 }
 
 impl Default for TenantLimits {
@@ -143,7 +158,7 @@ impl TenantLimits {
     }
 
     /// Reads an object of the limits that are to change, and checks that there are no others: `{"weight": 200, "live_memory": "2GiB"}`.
-    /// Bytes are written with a unit or as a whole number.
+    /// Bytes and times are written with a unit or as a whole number.
     ///
     /// # Errors
     /// Every mistake, each with its field and what would be right.
@@ -166,14 +181,24 @@ fn read(mistakes: &mut Mistakes, name: LimitName, value: &Value) -> Option<u64> 
         Unit::Count => mistakes.integer(name.word(), value, name.range()),
         Unit::Bytes => {
             let size = value.as_str().map_or(value.as_u64(), |text| text.parse::<ByteSize>().ok().map(|size| size.0));
-            let found = size.filter(|size| name.range().contains(size));
-            if found.is_none() {
-                let (least, most) = (name.shown(*name.range().start()), name.shown(*name.range().end()));
-                mistakes.add(name.word(), format!("is {}: write a size from {least} to {most}, such as 512MiB", shown(value)));
-            }
-            found
+            within(mistakes, name, value, size, "a size", "512MiB")
+        }
+        Unit::Seconds => {
+            let whole = |span: Span| span.0.is_multiple_of(1000).then_some(span.0 / 1000);
+            let time = value.as_str().map_or(value.as_u64(), |text| text.parse::<Span>().ok().and_then(whole));
+            within(mistakes, name, value, time, "a time of whole seconds", "30d")
         }
     }
+}
+
+/// What was `found` in `value`, if it is in the range of the limit; else a mistake that says what is.
+fn within(mistakes: &mut Mistakes, name: LimitName, value: &Value, found: Option<u64>, what: &str, such_as: &str) -> Option<u64> {
+    let found = found.filter(|found| name.range().contains(found));
+    if found.is_none() {
+        let (least, most) = (name.shown(*name.range().start()), name.shown(*name.range().end()));
+        mistakes.add(name.word(), format!("is {}: write {what} from {least} to {most}, such as {such_as}", shown(value)));
+    }
+    found
 }
 
 /// An object with a field for each limit, whole numbers.
@@ -200,7 +225,7 @@ impl JsonSchema for TenantLimits {
     }
 }
 
-/// As somebody changes them: those that are named; bytes with a unit or as a whole number.
+/// As somebody changes them: those that are named; bytes and times with a unit or as a whole number.
 #[derive(Debug)]
 pub struct LimitsPatch;
 
@@ -216,7 +241,7 @@ impl JsonSchema for LimitsPatch {
             let size = serde_json::json!({ "type": "string", "examples": [name.shown(name.default_value())] });
             let field = match name.unit() {
                 Unit::Count => number,
-                Unit::Bytes => serde_json::json!({ "anyOf": [number, size] }),
+                Unit::Bytes | Unit::Seconds => serde_json::json!({ "anyOf": [number, size] }),
             };
             (name.word().to_owned(), field)
         };
@@ -264,7 +289,7 @@ mod tests {
         assert_eq!(TenantLimits::default().patched(&written).expect("it is right"), limits);
         for (name, value) in limits.all() {
             let shown = name.shown(value);
-            let field = json!({ name.word(): match name.unit() { Unit::Count => json!(value), Unit::Bytes => json!(shown) } });
+            let field = json!({ name.word(): match name.unit() { Unit::Count => json!(value), Unit::Bytes | Unit::Seconds => json!(shown) } });
             assert_eq!(limits.patched(&field).expect("it is right"), limits, "{field}");
         }
     }

@@ -195,7 +195,8 @@ impl Tenant {
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
-            | TenantEvent::HostPartChanged { .. } => {}
+            | TenantEvent::HostPartChanged { .. }
+            | TenantEvent::RunsRemoved { .. } => {}
         }
         Ok(())
     }

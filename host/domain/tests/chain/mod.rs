@@ -8,7 +8,7 @@ use amends_domain::audit::export::{Exporter, Flaw, LaneReport, Verdict, Verifier
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
 use amends_domain::event::{
-    Entry, Event, HostGrant, LimitName, PartState, Reach, Resolvers, Role, TenantEntry, TenantEvent, Transport, Write,
+    Entry, Event, HostGrant, LimitName, PartState, Reach, RemovedUsage, Resolvers, Role, TenantEntry, TenantEvent, Transport, Write,
 };
 use amends_domain::id::{KeyId, Lane, RunId, TenantId};
 use amends_domain::payload::Payload;
@@ -65,7 +65,7 @@ pub(super) fn export(lanes: &[LaneBodies]) -> Vec<u8> {
         file.extend(exporter.section(tenant, *lane));
         let mut head = Head::genesis(tenant, *lane);
         for body in bodies {
-            file.extend(exporter.record(&head.seal(body)).expect("the links are right"));
+            file.extend(exporter.record(&head.seal(body)).expect("the links are right").0);
         }
         file.extend(exporter.end_section());
     }
@@ -167,6 +167,12 @@ fn own_facts() -> Vec<Vec<TenantEvent>> {
         }],
         secret_facts(),
         [PartState::Failing, PartState::Ready].map(fares).to_vec(),
+        vec![TenantEvent::RunsRemoved {
+            ended_before: Timestamp(BORN),
+            runs: Vec::new(),
+            writes: Vec::new(),
+            used: RemovedUsage::default(),
+        }],
         tenant_facts(),
     ]
 }
@@ -227,6 +233,7 @@ fn number_writes(lanes: &mut [LaneBodies]) {
                     | TenantEvent::SecretGranted { .. }
                     | TenantEvent::SecretWithdrawn { .. }
                     | TenantEvent::HostPartChanged { .. }
+                    | TenantEvent::RunsRemoved { .. }
                     | TenantEvent::TenantCreated { .. }
                     | TenantEvent::LimitsSet { .. }
                     | TenantEvent::TenantSuspended { .. }

@@ -44,7 +44,7 @@ fn write_lane(store: &dyn Store, row: &LaneRow, exporter: &mut Exporter, file: &
             return Err(broken(next, format!("it is missing, the row of the lane says that there are {last}")).into());
         }
         for record in &records {
-            file.write_all(&exporter.record(record).map_err(|found| Broken::at(row, found))?)?;
+            file.write_all(&exporter.record(record).map_err(|found| Broken::at(row, found))?.0)?;
             if record.seq == last && record.link != row.head.link {
                 let what = format!("its link is {}, the row of the lane says {}", record.link, row.head.link);
                 return Err(broken(last, what).into());

@@ -193,12 +193,16 @@ impl Telling {
         let LaneReport { tenant, lane, head, counts } = report;
         let (link, records, runs, open, facts) = (head.link.hex(), counts.records, counts.runs, counts.open, counts.facts);
         match self.format {
-            Format::Text => say(format_args!(
-                "{tenant} lane {}: records {records}, runs {runs} (open {open}), facts {facts}, head {link}, ok",
-                lane.0
-            ))?,
+            Format::Text => {
+                let removed = if counts.removed > 0 { format!(", removed {}", counts.removed) } else { String::new() };
+                say(format_args!(
+                    "{tenant} lane {}: records {records}, runs {runs} (open {open}{removed}), facts {facts}, head {link}, ok",
+                    lane.0
+                ))?;
+            }
             Format::Json => self.lanes.push(json!({
-                "tenant": tenant, "lane": lane, "records": records, "runs": runs, "open": open, "facts": facts, "head": link,
+                "tenant": tenant, "lane": lane, "records": records, "runs": runs, "open": open, "removed": counts.removed,
+                "facts": facts, "head": link,
             })),
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::cli::output::{Exit, Format, plain, say, say_json};
 use crate::client::Ask;
 use crate::store::LaneRow;
 use amends_domain::audit::export::{Exporter, LaneReport};
-use amends_domain::audit::{Break, Checked, Checker, Head, Sealed};
+use amends_domain::audit::{Break, Checked, Checker, Head, Kept, Sealed, Unexplained};
 use amends_domain::digest::Digest;
 use amends_domain::id::{Lane, TenantId};
 use anyhow::Context;
@@ -36,7 +36,8 @@ struct Page {
 struct Line {
     seq: u64,
     link: String,
-    body: String,
+    body: Option<String>,
+    removed: Option<String>,
 }
 
 pub(super) fn head(there: &There, format: Format) -> anyhow::Result<Exit> {
@@ -69,14 +70,13 @@ fn walk(there: &There, row: &LaneRow, checker: &mut Checker) -> anyhow::Result<L
     checker.begin_lane(row.lane);
     let mut head = Head::genesis(&row.tenant, row.lane);
     each(there, row, &mut |record| {
-        let body = head.check(record).map_err(|found| Broken::at(row, found))?;
-        Ok(checker.take(record.seq, &body).map_err(|found| Broken::at(row, found))?)
+        match head.check(record).map_err(|found| Broken::at(row, found))? {
+            Some(body) => checker.take(record.seq, &body).map_err(|found| Broken::at(row, found))?,
+            None => checker.take_removed(record.seq),
+        }
+        Ok(checker.wants_more())
     })?;
-    if head != row.head {
-        let what =
-            format!("the chain ends here with {}, the server says with record {}, {}", head.link, row.head.seq, row.head.link);
-        return Err(Broken::at(row, Break { seq: head.seq, what }).into());
-    }
+    checker.end_lane().map_err(|found| Broken::at(row, found))?;
     Ok(LaneReport { tenant: row.tenant.clone(), lane: row.lane, head, counts: checker.counts() })
 }
 
@@ -85,15 +85,16 @@ pub(super) fn write(there: &There, file: &mut impl Write) -> anyhow::Result<Lane
     let row = end(there)?;
     let mut exporter = Exporter::default();
     file.write_all(&exporter.section(&row.tenant, row.lane))?;
-    let mut last = Head::genesis(&row.tenant, row.lane);
+    let mut unexplained = Unexplained::default();
     each(there, &row, &mut |record| {
-        last = Head { seq: record.seq, link: record.link };
-        Ok(file.write_all(&exporter.record(record).map_err(|found| Broken::at(&row, found))?)?)
+        let (line, body) = exporter.record(record).map_err(|found| Broken::at(&row, found))?;
+        file.write_all(&line)?;
+        match body {
+            Some(body) => unexplained.hear(&body),
+            None => unexplained.add(record.seq),
+        }
+        Ok(!unexplained.is_empty())
     })?;
-    if last != row.head {
-        let what = format!("it is missing, the server says that there are {}", row.head.seq);
-        return Err(Broken::at(&row, Break { seq: last.seq + 1, what }).into());
-    }
     file.write_all(&exporter.end_section())?;
     file.write_all(&exporter.end())?;
     Ok(row)
@@ -106,25 +107,48 @@ fn end(there: &There) -> anyhow::Result<LaneRow> {
     Ok(LaneRow { tenant, lane, head: Head { seq: records, link }, state_version: 0 })
 }
 
-/// Each record up to the one that the chain was said to end with; more may have come since.
-fn each(there: &There, row: &LaneRow, take: &mut dyn FnMut(&Sealed) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut next = Some(1).filter(|_| row.head.seq > 0);
+/// Each record up to the one that the chain was said to end with, and on for as long as `take` says that it wants more: what says why a body
+/// is missing may have come since.
+fn each(there: &There, row: &LaneRow, take: &mut dyn FnMut(&Sealed) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let (mut next, mut last, mut wants_more) = (Some(1).filter(|_| row.head.seq > 0), 0, false);
     while let Some(from) = next {
         let page: Page = there.ask(&Ask::get(there.path(&format!("/audit/records?from={from}"))?))?.json()?;
-        for line in page.items.into_iter().filter(|line| line.seq <= row.head.seq) {
-            take(&sealed(row, line)?)?;
+        for line in page.items {
+            if last >= row.head.seq && !wants_more {
+                return Ok(());
+            }
+            let record = sealed(row, line)?;
+            wants_more = take(&record)?;
+            last = record.seq;
+            ends_as_said(row, &record)?;
         }
         // A server that does not come forward would be asked for ever.
-        next = page.next_from.filter(|next| (from + 1..=row.head.seq).contains(next));
+        next = page.next_from.filter(|next| *next > from && (wants_more || last < row.head.seq));
+    }
+    if last < row.head.seq {
+        let what = format!("it is missing, the server says that there are {}", row.head.seq);
+        return Err(Broken::at(row, Break { seq: last + 1, what }).into());
     }
     Ok(())
 }
 
-fn sealed(row: &LaneRow, Line { seq, link, body }: Line) -> Result<Sealed, Broken> {
+fn ends_as_said(row: &LaneRow, record: &Sealed) -> Result<(), Broken> {
+    if record.seq != row.head.seq || record.link == row.head.link {
+        return Ok(());
+    }
+    let what = format!("its link is {}, the server says that the chain ends with {}", record.link, row.head.link);
+    Err(Broken::at(row, Break { seq: record.seq, what }))
+}
+
+fn sealed(row: &LaneRow, Line { seq, link, body, removed }: Line) -> Result<Sealed, Broken> {
     let broken = |what: &str| Broken::at(row, Break { seq, what: what.to_owned() });
     let link = digest(&link).ok_or_else(|| broken("its link is no digest"))?;
-    let body = STANDARD.decode(body).map_err(|_| broken("its body is not base64"))?;
-    Ok(Sealed { seq, link, body: body.into() })
+    let kept = match (body, removed) {
+        (Some(body), None) => Kept::Body(STANDARD.decode(body).map_err(|_| broken("its body is not base64"))?.into()),
+        (None, Some(removed)) => Kept::Digest(digest(&removed).ok_or_else(|| broken("the digest of its body is none"))?),
+        (Some(_), Some(_)) | (None, None) => return Err(broken("it must have a body, or the digest of one that was removed")),
+    };
+    Ok(Sealed { seq, link, kept })
 }
 
 fn digest(hex: &str) -> Option<Digest> {

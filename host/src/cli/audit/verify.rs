@@ -106,10 +106,13 @@ fn a_lane(store: &dyn Store, row: &LaneRow, checker: &mut Checker) -> anyhow::Re
             break;
         }
         for record in &records {
-            let body = head.check(record).map_err(|found| Broken::at(row, found))?;
-            checker.take(record.seq, &body).map_err(|found| Broken::at(row, found))?;
+            match head.check(record).map_err(|found| Broken::at(row, found))? {
+                Some(body) => checker.take(record.seq, &body).map_err(|found| Broken::at(row, found))?,
+                None => checker.take_removed(record.seq),
+            }
         }
     }
+    checker.end_lane().map_err(|found| Broken::at(row, found))?;
     if head != row.head {
         let (seq, link) = (row.head.seq, row.head.link);
         let what = format!("the chain ends here with {}, the row of the lane says with record {seq}, {link}", head.link);

@@ -4,6 +4,7 @@
 mod backup;
 mod file;
 mod read;
+mod removal;
 mod tables;
 mod write;
 
@@ -12,11 +13,11 @@ pub use file::Compacted;
 
 use super::backup::{BackupError, Summary};
 use super::rows::part_of_journal;
-use super::{Commit, Counts, LaneRow, OpenRun, PAGE_LEN_MAX, SagaRow, Store, StoreError, Value, rows};
-use ::redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageError};
+use super::{Commit, Counts, LaneRow, OpenRun, PAGE_LEN_MAX, RunRecord, SagaRow, Store, StoreError, Value, rows};
+use ::redb::{AccessGuard, Database, ReadableDatabase, ReadableTableMetadata, StorageError};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
+use amends_domain::event::{HostGrant, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, NameError, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
@@ -144,15 +145,16 @@ impl Store for RedbStore {
             Some(run) => table.range((no, 0)..(no, run.0))?,
             None => table.range((no, 0)..=(no, u128::MAX))?,
         };
-        range
-            .rev()
-            .take(limit.min(PAGE_LEN_MAX))
-            .map(|found| {
-                let (key, row) = found?;
-                let run = RunId(key.value().1);
-                Ok((run, read::run_row(row.value(), tenant, run)?.head))
-            })
-            .collect()
+        range.rev().take(limit.min(PAGE_LEN_MAX)).map(|found| head_of(found?, tenant)).collect()
+    }
+
+    fn oldest_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let Some(from) = after.map_or(Some(0), |run| run.0.checked_add(1)) else { return Ok(Vec::new()) };
+        let table = snapshot.table(RUNS)?;
+        let found = table.range((no, from)..=(no, u128::MAX))?.take(limit.min(PAGE_LEN_MAX));
+        found.map(|found| head_of(found?, tenant)).collect()
     }
 
     fn last_record(&self, tenant: &TenantId, run: RunId) -> Result<Option<u64>, StoreError> {
@@ -161,10 +163,10 @@ impl Store for RedbStore {
         Ok(snapshot.run(no, tenant, run)?.map(|row| row.last))
     }
 
-    fn journal(&self, tenant: &TenantId, run: RunId) -> Result<Option<Vec<Entry>>, StoreError> {
+    fn records_of_run(&self, tenant: &TenantId, run: RunId) -> Result<Vec<RunRecord>, StoreError> {
         let snapshot = self.read()?;
-        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(None) };
-        let Some(row) = snapshot.run(no, tenant, run)? else { return Ok(None) };
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let Some(row) = snapshot.run(no, tenant, run)? else { return Ok(Vec::new()) };
         let damaged =
             |seq: u64, what: String| StoreError::Damaged { place: format!("{tenant} lane {} record {seq}", row.lane), what };
         let lane_no =
@@ -174,12 +176,13 @@ impl Store for RedbStore {
         let mut next = Some(row.last);
         while let Some(seq) = next {
             let found = table.get((lane_no, seq))?.ok_or_else(|| damaged(seq, format!("it is missing in the journal of {run}")))?;
-            let (_, body) = read::record(found.value()).ok_or_else(|| damaged(seq, "it is shorter than a link".to_owned()))?;
+            let body = read::record(found.value()).and_then(|(_, body)| body.whole()).map_err(|what| damaged(seq, what))?;
             let part = part_of_journal(run, seq, body).map_err(|what| damaged(seq, what))?;
             next = part.previous;
-            parts.push(part.entries);
+            parts.push(RunRecord { seq, len: body.len(), entries: part.entries });
         }
-        Ok(Some(parts.into_iter().rev().flatten().collect()))
+        parts.reverse();
+        Ok(parts)
     }
 
     fn records(&self, tenant: &TenantId, lane: Lane, from: u64, limit: usize) -> Result<Vec<Sealed>, StoreError> {
@@ -192,11 +195,9 @@ impl Store for RedbStore {
             .map(|found| {
                 let (key, row) = found?;
                 let seq = key.value().1;
-                let (link, body) = read::record(row.value()).ok_or_else(|| StoreError::Damaged {
-                    place: format!("{tenant} lane {} record {seq}", lane.0),
-                    what: "it is shorter than a link".to_owned(),
-                })?;
-                Ok(Sealed { seq, link, body: Bytes::copy_from_slice(body) })
+                let place = || format!("{tenant} lane {} record {seq}", lane.0);
+                let (link, body) = read::record(row.value()).map_err(|what| StoreError::Damaged { place: place(), what })?;
+                Ok(Sealed { seq, link, kept: body.kept() })
             })
             .collect()
     }
@@ -368,7 +369,7 @@ impl Store for RedbStore {
         let snapshot = self.read()?;
         let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Usage::default()) };
         let Some(row) = snapshot.table(USAGE)?.get(no)? else { return Ok(Usage::default()) };
-        Ok(decode::<tables::UsageRow>(row.value(), || format!("usage {tenant}"))?.0)
+        Ok(tables::decode_usage(row.value(), || format!("usage {tenant}"))?.0)
     }
 
     fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
@@ -405,3 +406,12 @@ macro_rules! disk_errors {
 }
 
 disk_errors! { CommitError DatabaseError TableError TransactionError }
+
+/// The run of a row in the table of runs, and its head.
+fn head_of(
+    (key, row): (AccessGuard<'_, (u32, u128)>, AccessGuard<'_, &[u8]>),
+    tenant: &TenantId,
+) -> Result<(RunId, RunHead), StoreError> {
+    let run = RunId(key.value().1);
+    Ok((run, read::run_row(row.value(), tenant, run)?.head))
+}

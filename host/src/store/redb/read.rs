@@ -1,8 +1,11 @@
 //! How a row is found and read in one snapshot of the file. Apart, so that the answers of the store read as what they answer.
 
 use super::super::{SagaRow, StoreError, Value};
-use super::tables::{DigestRow, LANES, LINK_LEN, LaneStored, RUNS, RunRow, StateRow, TENANTS, TenantRow, decode, decode_run};
+use super::tables::{
+    BODY_REMOVED, DigestRow, LANES, LINK_LEN, LaneStored, RUNS, RunRow, StateRow, TENANTS, TenantRow, decode, decode_run,
+};
 use ::redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Value as Stored};
+use amends_domain::audit::Kept;
 use amends_domain::digest::Digest;
 use amends_domain::id::{Lane, RunId, SagaName, TenantId};
 use bytes::Bytes;
@@ -85,10 +88,42 @@ pub(super) fn value(bytes: &[u8], tenant: &TenantId, key: &str) -> Result<Value,
     Ok(Value { version: row.version, value: row.value })
 }
 
-/// Link and body of a record; none if it is too short to have a link.
-pub(super) fn record(bytes: &[u8]) -> Option<(Digest, &[u8])> {
-    let (link, body) = bytes.split_first_chunk::<LINK_LEN>()?;
-    Some((Digest(*link), body))
+/// What the row of a record has of its body.
+pub(super) enum BodyStored<'a> {
+    Whole(&'a [u8]),
+    Removed(Digest),
+}
+
+impl<'a> BodyStored<'a> {
+    pub(super) fn whole(&self) -> Result<&'a [u8], String> {
+        match self {
+            Self::Whole(body) => Ok(body),
+            Self::Removed(_) => Err("its body was removed".to_owned()),
+        }
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        match self {
+            Self::Whole(body) => Kept::Body(Bytes::copy_from_slice(body)),
+            Self::Removed(digest) => Kept::Digest(*digest),
+        }
+    }
+}
+
+/// Link and body of a record.
+///
+/// # Errors
+/// What is wrong with the row.
+pub(super) fn record(bytes: &[u8]) -> Result<(Digest, BodyStored<'_>), String> {
+    let (link, body) = bytes.split_first_chunk::<LINK_LEN>().ok_or("it is shorter than a link")?;
+    let body = match body.split_first() {
+        Some((&BODY_REMOVED, digest)) => {
+            let digest = digest.try_into().map_err(|_| format!("the digest of its body has {} bytes", digest.len()))?;
+            BodyStored::Removed(Digest(digest))
+        }
+        Some(_) | None => BodyStored::Whole(body),
+    };
+    Ok((Digest(*link), body))
 }
 
 /// Bytes that are named by their digest. Checked, because what they say will be run.

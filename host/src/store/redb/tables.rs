@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The format of the file as a whole: which tables there are. 2 has `dead_letters` and `resolvers`, 3 has
-/// `grants`, `secrets`, `secret_grants` and `tenant_facts`, 4 has `usage`.
-pub(super) const FILE_FORMAT: u32 = 4;
+/// `grants`, `secrets`, `secret_grants` and `tenant_facts`, 4 has `usage`, 5 has records without their bodies.
+pub(super) const FILE_FORMAT: u32 = 5;
 
 /// The stored form of rows that this release writes; the first byte of every row.
 const ROW_FORMAT: u8 = 1;
@@ -24,8 +24,14 @@ const ROW_FORMAT: u8 = 1;
 /// The stored form of [`RunRow`] that this release writes. 1 had no `dead_letters` at the end of the head.
 const RUN_ROW_FORMAT: u8 = 2;
 
+/// The stored form of [`UsageRow`] that this release writes. 1 had no `removed_bytes` at the end.
+const USAGE_ROW_FORMAT: u8 = 2;
+
 /// Bytes of a link, in front of the body in a record's row.
 pub(super) const LINK_LEN: usize = 32;
+
+/// Stands where a body has its format byte: the body was removed, and its digest follows.
+pub(super) const BODY_REMOVED: u8 = 0;
 
 // Tenants and lanes are numbered as they come, so that keys are short and fixed. A number is never given twice.
 
@@ -35,7 +41,7 @@ pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta
 pub(super) const TENANTS: TableDefinition<&str, &[u8]> = TableDefinition::new("tenants");
 /// (tenant no, lane) → [`LaneStored`].
 pub(super) const LANES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("lanes");
-/// (lane no, seq) → link ‖ body, which has a format byte of its own.
+/// (lane no, seq) → link ‖ body, which has a format byte of its own; or link ‖ [`BODY_REMOVED`] ‖ digest of the body.
 pub(super) const RECORDS: TableDefinition<(u32, u64), &[u8]> = TableDefinition::new("records");
 /// (tenant no, run) → [`RunRow`]. By tenant and not by lane: whoever looks for a run does not know its lane.
 pub(super) const RUNS: TableDefinition<(u32, u128), &[u8]> = TableDefinition::new("runs");
@@ -147,6 +153,11 @@ pub(super) fn encode_run(row: &RunRow) -> Vec<u8> {
     encode_as(RUN_ROW_FORMAT, row)
 }
 
+/// The stored form of what a tenant used.
+pub(super) fn encode_usage(row: &UsageRow) -> Vec<u8> {
+    encode_as(USAGE_ROW_FORMAT, row)
+}
+
 fn encode_as<T: Serialize>(format: u8, row: &T) -> Vec<u8> {
     postcard::to_extend(row, vec![format]).expect("a vector takes all and every row has a stored form")
 }
@@ -158,9 +169,19 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], place: impl FnOnce() -> 
 
 /// Reads the stored form of a run's row.
 pub(super) fn decode_run(bytes: &[u8], place: impl FnOnce() -> String) -> Result<RunRow, StoreError> {
+    decode_grown(RUN_ROW_FORMAT, bytes, place)
+}
+
+/// Reads the stored form of what a tenant used.
+pub(super) fn decode_usage(bytes: &[u8], place: impl FnOnce() -> String) -> Result<UsageRow, StoreError> {
+    decode_grown(USAGE_ROW_FORMAT, bytes, place)
+}
+
+/// Reads a row that had one number less at its end in its first format, where it would be zero.
+fn decode_grown<T: DeserializeOwned>(known: u8, bytes: &[u8], place: impl FnOnce() -> String) -> Result<T, StoreError> {
     match bytes.split_first() {
-        Some((&ROW_FORMAT, rest)) => decode_as(RUN_ROW_FORMAT, &[&[RUN_ROW_FORMAT], rest, &[0]].concat(), place),
-        Some(_) | None => decode_as(RUN_ROW_FORMAT, bytes, place),
+        Some((&ROW_FORMAT, rest)) => decode_as(known, &[&[known], rest, &[0]].concat(), place),
+        Some(_) | None => decode_as(known, bytes, place),
     }
 }
 
@@ -227,9 +248,22 @@ mod tests {
             dead_letters: 0,
         };
         check(&ResolversRow(Resolvers::Two), "0101");
-        let usage =
-            Usage { runs: 1, attempts: 2, compensations: 3, fuel: 4, micros: 5, stored_bytes: 300, requests: 7, log_bytes: 8 };
-        check(&UsageRow(usage), "010102030405ac020708");
+        let usage = Usage {
+            runs: 1,
+            attempts: 2,
+            compensations: 3,
+            fuel: 4,
+            micros: 5,
+            stored_bytes: 300,
+            requests: 7,
+            log_bytes: 8,
+            removed_bytes: 0,
+        };
+        let first = [1, 1, 2, 3, 4, 5, 0xac, 2, 7, 8];
+        assert_eq!(decode_usage(&first, String::new).expect("a row of a known format"), UsageRow(usage));
+        let usage = UsageRow(Usage { removed_bytes: 9, ..usage });
+        assert_eq!(encode_usage(&usage), [2, 1, 2, 3, 4, 5, 0xac, 2, 7, 8, 9]);
+        assert_eq!(decode_usage(&encode_usage(&usage), String::new).expect("it reads as written"), usage);
         let (transport, reach) = (Transport::Any, Reach::Loopback);
         let grant = HostGrant { host: "h".into(), port: Some(300), methods: vec!["GET".into()], transport, reach };
         check(&GrantRow(grant), "01016801ac0201034745540101");

@@ -1,17 +1,18 @@
 //! One commit, one transaction. Apart, because everything that changes the file is here.
 
-use super::super::rows::{OpenChange, SecretUse, TenantRows, head_behind, usage_of};
+use super::super::rows::{OpenChange, SecretUse, TenantRows, head_behind};
 use super::super::{Commit, LaneCommit, StoreError};
 use super::RedbStore;
 use super::read::{lane_row, record, tenant_row, value};
+use super::removal::remove_runs;
 use super::tables::{
     COMPONENTS, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, FactRow, GRANTS, GrantRow, KEYS, KeyRow, LANES,
     LINK_LEN, LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS,
-    SECRET_GRANTS, SECRETS, STATE, StateRow, TENANT_FACTS, TENANTS, TenantRow, USAGE, UsageRow, decode, decode_run, encode,
-    encode_run,
+    SECRET_GRANTS, SECRETS, STATE, StateRow, TENANT_FACTS, TENANTS, TenantRow, USAGE, UsageRow, decode, decode_run, decode_usage,
+    encode, encode_run, encode_usage,
 };
 use ::redb::{Durability, ReadableTable, WriteTransaction};
-use amends_domain::audit::{Body, Head};
+use amends_domain::audit::{Body, Head, usage_of};
 use amends_domain::event::{Outcome, Write};
 use amends_domain::id::{RunId, TenantId};
 use amends_domain::quota::Usage;
@@ -65,6 +66,7 @@ impl RedbStore {
             write_names(&transaction, no, rows)?;
             write_facts(&transaction, no, rows)?;
             add_usage(&transaction, no, rows.usage)?;
+            remove_runs(&transaction, no, tenant, &rows.removed)?;
         }
         if !commit.components.is_empty() {
             let mut table = transaction.open_table(COMPONENTS)?;
@@ -160,9 +162,9 @@ fn add_up_usage(transaction: &WriteTransaction) -> Result<(), StoreError> {
         for found in records.range((no, 0)..=(no, u64::MAX))? {
             let (key, row) = found?;
             let place = || format!("records {no} {}", key.value().1);
-            let (_, body) =
-                record(row.value()).ok_or_else(|| StoreError::Damaged { place: place(), what: "it has no link".into() })?;
-            let read = Body::decode(body).map_err(|error| StoreError::Damaged { place: place(), what: error.to_string() })?;
+            let damaged = |what| StoreError::Damaged { place: place(), what };
+            let body = record(row.value()).and_then(|(_, body)| body.whole()).map_err(damaged)?;
+            let read = Body::decode(body).map_err(|error| damaged(error.to_string()))?;
             sum += usage_of(&read, body.len());
         }
         add_usage(transaction, tenant_no, sum)?;
@@ -173,9 +175,9 @@ fn add_up_usage(transaction: &WriteTransaction) -> Result<(), StoreError> {
 /// Adds what was used to what a tenant used before.
 fn add_usage(transaction: &WriteTransaction, tenant_no: u32, used: Usage) -> Result<(), StoreError> {
     let mut table = transaction.open_table(USAGE)?;
-    let before = table.get(tenant_no)?.map(|row| decode::<UsageRow>(row.value(), || format!("usage {tenant_no}"))).transpose()?;
+    let before = table.get(tenant_no)?.map(|row| decode_usage(row.value(), || format!("usage {tenant_no}"))).transpose()?;
     let sum = before.map_or(used, |UsageRow(before)| before.plus(used));
-    table.insert(tenant_no, &encode(&UsageRow(sum))[..])?;
+    table.insert(tenant_no, &encode_usage(&UsageRow(sum))[..])?;
     Ok(())
 }
 
@@ -214,10 +216,11 @@ fn write_records(transaction: &WriteTransaction, tenant_no: u32, lane: &LaneComm
     let head = head_behind(head, lane)?;
     let mut records = transaction.open_table(RECORDS)?;
     for (sealed, _) in &lane.records {
-        let mut row = records.insert_reserve((no, sealed.seq), LINK_LEN + sealed.body.len())?;
+        let bytes = sealed.kept.body().expect("a new record has its body");
+        let mut row = records.insert_reserve((no, sealed.seq), LINK_LEN + bytes.len())?;
         let (link, body) = row.as_mut().split_at_mut(LINK_LEN);
         link.copy_from_slice(&sealed.link.0);
-        body.copy_from_slice(&sealed.body);
+        body.copy_from_slice(bytes);
     }
     lanes.insert((tenant_no, lane.lane.0), &encode(&LaneStored { no, head })[..])?;
     Ok(())

@@ -19,8 +19,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The format that this release writes and reads. A new kind of line or field is a new format.
-pub const FORMAT: &str = "amends-audit/1";
+/// The format that this release writes. A new kind of line or field is a new format.
+pub const FORMAT: &str = "amends-audit/2";
+
+/// The format before it, which this release reads: every record has its body.
+const FORMAT_1: &str = "amends-audit/1";
 
 /// Longest line in bytes: 256 MiB. The largest record that a commit holds is 16 MiB and one append; as text it grows eightfold at most.
 pub const LINE_LEN_MAX: usize = 256 * 1024 * 1024;
@@ -73,6 +76,16 @@ struct RecordLine<'a> {
     facts: Facts<'a>,
 }
 
+/// A record whose body was removed, as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemovedLine {
+    seq: u64,
+    link: String,
+    /// The digest of the body.
+    removed: String,
+}
+
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Facts<'a> {
@@ -87,13 +100,17 @@ fn render(line: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-/// The line of a record that says `body`.
-fn render_record(record: &Sealed, body: &Body) -> Vec<u8> {
+/// The line of a record that says `body`; none: it was removed.
+fn render_record(record: &Sealed, body: Option<&Body>) -> Vec<u8> {
+    let (Some(body), Some(bytes)) = (body, record.kept.body()) else {
+        let (link, removed) = (record.link.hex(), record.kept.digest().hex());
+        return render(&RemovedLine { seq: record.seq, link, removed });
+    };
     let (run, previous, facts) = match body {
         Body::Run { run, previous, entries } => (Some(*run), Some(*previous), Facts::Run(entries)),
         Body::Tenant { entries } => (None, None, Facts::Tenant(entries)),
     };
-    let (link, stored) = (record.link.hex(), STANDARD.encode(&record.body));
+    let (link, stored) = (record.link.hex(), STANDARD.encode(bytes));
     render(&RecordLine { seq: record.seq, link, body: stored, run, previous, facts })
 }
 
@@ -102,7 +119,8 @@ fn render_record(record: &Sealed, body: &Body) -> Vec<u8> {
 /// # Errors
 /// What is wrong with its body.
 pub fn record_line(record: &Sealed) -> Result<String, BodyError> {
-    let mut line = render_record(record, &Body::decode(&record.body)?);
+    let body = record.kept.body().map(|bytes| Body::decode(bytes)).transpose()?;
+    let mut line = render_record(record, body.as_ref());
     line.pop();
     Ok(String::from_utf8(line).expect("JSON is text"))
 }

@@ -1,9 +1,9 @@
 //! Checks an export line by line. Strict: each line is written anew from what was read in it and must be the same byte for byte, so that
 //! nothing in the file can be changed unnoticed, not even what only people read.
 
-use super::{EndLine, FORMAT, HeaderLine, LINE_LEN_MAX, Running, TrailerLine, render, render_record};
+use super::{EndLine, FORMAT, FORMAT_1, HeaderLine, LINE_LEN_MAX, RemovedLine, Running, TrailerLine, render, render_record};
 use crate::audit::runs::Reopened;
-use crate::audit::{Checker, Counts, Head, Sealed};
+use crate::audit::{Checker, Counts, Head, Kept, Sealed};
 use crate::digest::Digest;
 use crate::id::{Lane, TenantId};
 use base64::Engine as _;
@@ -38,6 +38,8 @@ pub struct Verifier {
     reopened: HashMap<TenantId, Reopened>,
     /// What the first reading found, if this is the second.
     known: Option<HashMap<TenantId, Reopened>>,
+    /// The format of all sections, once there is one.
+    format: Option<String>,
     state: State,
 }
 
@@ -225,8 +227,11 @@ impl Verifier {
 
     fn header(&mut self, written: &[u8]) -> Result<(), String> {
         let header: HeaderLine = parsed(written)?;
-        if header.format != FORMAT {
-            return Err(format!("the format is {}, this release reads {FORMAT}", excerpt(header.format.as_bytes())));
+        if header.format != *self.format.get_or_insert_with(|| header.format.clone()) {
+            return Err(format!("the format is {}, in the sections before it is another", excerpt(header.format.as_bytes())));
+        }
+        if ![FORMAT, FORMAT_1].contains(&header.format.as_str()) {
+            return Err(format!("the format is {}, this release reads {FORMAT} and {FORMAT_1}", excerpt(header.format.as_bytes())));
         }
         rewritten(&header, written)?;
         let (tenant, lane) = (header.tenant, header.lane);
@@ -252,14 +257,16 @@ impl Verifier {
     }
 
     fn record(&mut self, written: &[u8], mut head: Head) -> Result<(), String> {
-        let found: FoundRecord<'_> = parsed(written)?;
-        let link =
-            Digest::from_hex(found.link).ok_or_else(|| format!("the link {} is no digest", excerpt(found.link.as_bytes())))?;
-        let body = STANDARD.decode(found.body).map_err(|e| format!("the body is not base64: {e}"))?;
-        let record = Sealed { seq: found.seq, link, body: Bytes::from(body) };
+        let record = match parsed::<RemovedLine>(written) {
+            Ok(line) if self.format.as_deref() != Some(FORMAT_1) => removed(&line)?,
+            Ok(_) | Err(_) => whole(&parsed(written)?)?,
+        };
         let body = head.check(&record).map_err(|e| e.what)?;
-        same(written, &render_record(&record, &body))?;
-        self.checker.take(record.seq, &body).map_err(|e| e.what)?;
+        same(written, &render_record(&record, body.as_ref()))?;
+        match &body {
+            Some(body) => self.checker.take(record.seq, body).map_err(|e| e.what)?,
+            None => self.checker.take_removed(record.seq),
+        }
         self.head = Some(head);
         Ok(())
     }
@@ -272,6 +279,7 @@ impl Verifier {
         }
         fits("head", &trailer.head, head.link)?;
         fits("digest of all lines before", &trailer.digest, self.running.digest())?;
+        self.checker.end_lane().map_err(|e| e.to_string())?;
         self.head = None;
         let (tenant, lane) = self.place.clone().expect("the head is one of a section");
         self.sections.push(LaneReport { tenant, lane, head, counts: self.checker.counts() });
@@ -289,6 +297,22 @@ impl Verifier {
         self.state = State::Ended;
         Ok(())
     }
+}
+
+/// The record of a line that has its body.
+fn whole(found: &FoundRecord<'_>) -> Result<Sealed, String> {
+    let body = STANDARD.decode(found.body).map_err(|e| format!("the body is not base64: {e}"))?;
+    Ok(Sealed { seq: found.seq, link: digest("link", found.link)?, kept: Kept::Body(Bytes::from(body)) })
+}
+
+/// The record of a line whose body was removed.
+fn removed(found: &RemovedLine) -> Result<Sealed, String> {
+    let body = digest("digest of the body", &found.removed)?;
+    Ok(Sealed { seq: found.seq, link: digest("link", &found.link)?, kept: Kept::Digest(body) })
+}
+
+fn digest(what: &str, hex: &str) -> Result<Digest, String> {
+    Digest::from_hex(hex).ok_or_else(|| format!("the {what} {} is no digest", excerpt(hex.as_bytes())))
 }
 
 fn parsed<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {

@@ -1,7 +1,7 @@
 //! Makes the lines of an export, one after the other.
 
 use super::{EndLine, FORMAT, HeaderLine, Running, TrailerLine, render, render_record};
-use crate::audit::{Break, Head, Sealed};
+use crate::audit::{Body, Break, Head, Sealed};
 use crate::id::{Lane, TenantId};
 
 /// Makes the lines of one export. Each comes with its newline, and all of them, in this order, are the file: for each lane a
@@ -33,16 +33,16 @@ impl Exporter {
         self.emit(render(&header))
     }
 
-    /// The next record of the section's lane.
+    /// The next record of the section's lane, and what it says; none: that was removed.
     ///
     /// # Errors
     /// [`Break`] if it does not follow the one before it: a chain that is broken has no export.
     ///
     /// # Panics
     /// If no section is open.
-    pub fn record(&mut self, record: &Sealed) -> Result<Vec<u8>, Break> {
+    pub fn record(&mut self, record: &Sealed) -> Result<(Vec<u8>, Option<Body>), Break> {
         let body = self.head.as_mut().expect("a section is open").check(record)?;
-        Ok(self.emit(render_record(record, &body)))
+        Ok((self.emit(render_record(record, body.as_ref())), body))
     }
 
     /// Ends the section.

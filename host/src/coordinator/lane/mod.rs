@@ -1,19 +1,19 @@
 //! One lane of a tenant: the order in which its facts are queued. Runs are ahead of the disk, so what one of them wrote must be seen by
 //! the next before it is stored; both, and the places in the queue, are guarded by one lock that is held for microseconds.
 
+mod names;
+mod rights;
+
 use super::allowance::Allowance;
 use super::error::{DriveError, KeepError, StartError};
-use super::install::Applied;
-use super::publish::{Meaning, meaning_behind};
-use super::secrets::{SecretGrants, granted};
+use super::publish::Meaning;
+use super::secrets::SecretGrants;
 use super::state::State;
 use super::tenants::{Book, Judged, Known};
-use crate::sandbox::{Secrets, StateValue};
+use crate::sandbox::StateValue;
 use crate::store::writer::{Append, Position, What, Writer};
-use crate::store::{PAGE_LEN_MAX, SagaRow, Store, StoreError};
-use crate::vault::Vault;
+use crate::store::{SagaRow, Store, StoreError};
 use amends_domain::access::Standing;
-use amends_domain::definition::Definition;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, Event, HostGrant, Resolvers, TenantEntry, TenantEvent, Write};
 use amends_domain::id::{Lane as LaneId, PluginName, RunId, SagaName, SecretName, TenantId};
@@ -22,7 +22,7 @@ use amends_domain::run::Run;
 use amends_domain::tenant::{Admitted, Tenant};
 use amends_domain::time::Timestamp;
 use bytes::Bytes;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as Turns;
 
@@ -219,88 +219,6 @@ impl Lane {
         Ok(head.map(|head| Start { run, saga: head.saga, version: head.version, input, position: Position::default() }))
     }
 
-    /// The newest version of a saga.
-    pub(super) fn saga(&self, saga: &SagaName) -> Result<Option<SagaRow>, StoreError> {
-        self.saga_of(&self.newest(), saga)
-    }
-
-    fn saga_of(&self, newest: &Newest, saga: &SagaName) -> Result<Option<SagaRow>, StoreError> {
-        match newest.sagas.get(saga) {
-            Some(row) => Ok(Some(row.clone())),
-            None => self.store.saga(&self.tenant, saga),
-        }
-    }
-
-    /// Makes `definition` the newest version of its saga, unless it is already, if what is the newest is as `fits` wants it; none if it is not.
-    pub(super) fn apply_if(
-        &self,
-        definition: &Definition,
-        at: Timestamp,
-        fits: impl FnOnce(Option<u32>) -> bool,
-    ) -> Result<Option<Applied>, KeepError> {
-        let mut newest = self.newest();
-        let before = self.saga_of(&newest, &definition.saga)?;
-        if !fits(before.as_ref().map(|row| row.version)) {
-            return Ok(None);
-        }
-        if let Some(row) = before.as_ref().filter(|row| row.definition == definition.digest) {
-            return Ok(Some(Applied { version: row.version, before }));
-        }
-        if before.is_none() {
-            self.allowance.saga(self.count_sagas(&newest)?)?;
-        }
-        self.allowance.write(definition.document.len() as u64)??;
-        let row = SagaRow { version: before.as_ref().map_or(0, |row| row.version) + 1, definition: definition.digest };
-        let version = row.version;
-        let event = TenantEvent::SagaApplied {
-            saga: definition.saga.clone(),
-            version,
-            definition: definition.digest,
-            document: definition.document.clone(),
-        };
-        self.append_tenant(event, at, Vec::new());
-        newest.sagas.insert(definition.saga.clone(), row);
-        Ok(Some(Applied { version, before }))
-    }
-
-    /// How many sagas there are; counted as far as it matters.
-    fn count_sagas(&self, newest: &Newest) -> Result<u64, StoreError> {
-        let max = self.allowance.sagas_max();
-        let (mut there, mut last) = (0, None);
-        loop {
-            let page = self.store.sagas(&self.tenant, last.as_ref(), PAGE_LEN_MAX)?;
-            there += page.iter().filter(|(saga, _)| !newest.sagas.contains_key(saga)).count() as u64;
-            if page.is_empty() || there >= max {
-                return Ok(there + newest.sagas.len() as u64);
-            }
-            last = page.into_iter().last().map(|(saga, _)| saga);
-        }
-    }
-
-    /// The component that a plugin's name means now.
-    pub(super) fn plugin(&self, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
-        self.plugin_of(&self.newest(), plugin)
-    }
-
-    fn plugin_of(&self, newest: &Newest, plugin: &PluginName) -> Result<Option<Digest>, StoreError> {
-        match newest.plugins.get(plugin) {
-            Some(meaning) => Ok(meaning.map(|(component, _)| component)),
-            None => self.store.plugin(&self.tenant, plugin),
-        }
-    }
-
-    /// Makes a component what the plugin's name means, unless it is already.
-    pub(super) fn install(&self, plugin: &PluginName, digest: Digest, component: Bytes, at: Timestamp) -> Result<(), StoreError> {
-        let mut newest = self.newest();
-        if self.plugin_of(&newest, plugin)? != Some(digest) {
-            let size = component.len() as u64;
-            let event = TenantEvent::PluginInstalled { plugin: plugin.clone(), component: digest, size };
-            self.append_tenant(event, at, vec![(digest, component)]);
-            newest.plugins.insert(plugin.clone(), Some((digest, size)));
-        }
-        Ok(())
-    }
-
     /// What the tenant is.
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -336,119 +254,6 @@ impl Lane {
         Ok(Judged { said, position })
     }
 
-    fn meaning_behind(
-        &self,
-        newest: &Newest,
-        event: &TenantEvent,
-        tenant: (&Tenant, &Tenant),
-    ) -> Result<Option<Meaning>, StoreError> {
-        let (TenantEvent::PluginPublished { plugin, .. } | TenantEvent::PluginVersionDeleted { plugin, .. }) = event else {
-            return Ok(None);
-        };
-        let now = match (newest.plugins.get(plugin), self.plugin_of(newest, plugin)?) {
-            (Some(now), _) => *now,
-            (None, None) => None,
-            (None, Some(component)) => {
-                let missing = || StoreError::Damaged { place: format!("components {component}"), what: "it is missing".into() };
-                let bytes = self.store.component(component)?.ok_or_else(missing)?;
-                Some((component, bytes.len() as u64))
-            }
-        };
-        Ok(meaning_behind(event, tenant, now))
-    }
-
-    /// How many people it takes to settle a dead letter.
-    pub(super) fn resolvers(&self) -> Result<Resolvers, StoreError> {
-        self.resolvers_of(&self.newest())
-    }
-
-    fn resolvers_of(&self, newest: &Newest) -> Result<Resolvers, StoreError> {
-        newest.resolvers.map_or_else(|| self.store.resolvers(&self.tenant), Ok)
-    }
-
-    /// Queues how many people it takes from now on; none if it is so already.
-    pub(super) fn set_resolvers(&self, resolvers: Resolvers, by: String, at: Timestamp) -> Result<Option<Position>, StoreError> {
-        let mut newest = self.newest();
-        if self.resolvers_of(&newest)? == resolvers {
-            return Ok(None);
-        }
-        newest.resolvers = Some(resolvers);
-        Ok(Some(self.append_tenant(TenantEvent::ResolversSet { resolvers, by }, at, Vec::new())))
-    }
-
-    /// Where a plugin may send requests as of now, durable or not.
-    pub(super) fn grants(&self, plugin: &PluginName) -> Result<Arc<[HostGrant]>, StoreError> {
-        self.grants_of(&mut self.newest(), plugin)
-    }
-
-    fn grants_of(&self, newest: &mut Newest, plugin: &PluginName) -> Result<Arc<[HostGrant]>, StoreError> {
-        if let Some(grants) = newest.grants.get(plugin) {
-            return Ok(Arc::clone(grants));
-        }
-        let grants: Arc<[HostGrant]> = self.store.grants(&self.tenant, plugin)?.into();
-        newest.grants.insert(plugin.clone(), Arc::clone(&grants));
-        Ok(grants)
-    }
-
-    /// Changes what a plugin is granted: `change` gives what is granted from now on and the fact to queue; none if nothing changes.
-    pub(super) fn change_grants<E: From<StoreError>>(
-        &self,
-        plugin: &PluginName,
-        at: Timestamp,
-        change: impl FnOnce(&[HostGrant]) -> Result<Option<(Vec<HostGrant>, TenantEvent)>, E>,
-    ) -> Result<Option<Position>, E> {
-        let mut newest = self.newest();
-        let before = self.grants_of(&mut newest, plugin)?;
-        let Some((grants, event)) = change(&before)? else { return Ok(None) };
-        newest.grants.insert(plugin.clone(), grants.into());
-        Ok(Some(self.append_tenant(event, at, Vec::new())))
-    }
-
-    /// What a plugin may use of the tenant's secrets as of now, opened.
-    pub(super) fn secrets_of(&self, vault: Option<&Vault>, plugin: &PluginName) -> Result<Secrets, DriveError> {
-        self.see_secrets(|sealed, grants| granted(vault, &self.tenant, plugin, sealed, grants))?.map_err(DriveError::Vault)
-    }
-
-    /// Looks at the secrets as of now, durable or not.
-    pub(super) fn see_secrets<T>(
-        &self,
-        look: impl FnOnce(&BTreeMap<SecretName, Bytes>, &SecretGrants) -> T,
-    ) -> Result<T, StoreError> {
-        let mut newest = self.newest();
-        let secrets = self.secrets_in(&mut newest)?;
-        Ok(look(&secrets.sealed, &secrets.grants))
-    }
-
-    fn secrets_in<'n>(&self, newest: &'n mut Newest) -> Result<&'n mut SecretsOfTenant, StoreError> {
-        if newest.secrets.is_none() {
-            let mut sealed = BTreeMap::new();
-            for (name, digest) in self.store.secrets(&self.tenant)? {
-                let missing =
-                    || StoreError::Damaged { place: format!("secrets {} {name}", self.tenant), what: "it is missing".into() };
-                let bytes = self.store.component(digest)?.ok_or_else(missing)?;
-                sealed.insert(name, bytes);
-            }
-            newest.secrets = Some(SecretsOfTenant { sealed, grants: self.store.secret_grants(&self.tenant)? });
-        }
-        Ok(newest.secrets.as_mut().expect("they were asked for above"))
-    }
-
-    /// Changes secrets: `change` changes what is known of them and gives the facts and what is sealed, to be queued together.
-    pub(super) fn change_secrets<E: From<StoreError>>(
-        &self,
-        at: Timestamp,
-        change: impl FnOnce(&mut BTreeMap<SecretName, Bytes>, &mut SecretGrants) -> Result<SecretChange, E>,
-    ) -> Result<Position, E> {
-        let mut newest = self.newest();
-        let secrets = self.secrets_in(&mut newest)?;
-        let (events, components) = change(&mut secrets.sealed, &mut secrets.grants)?;
-        if events.is_empty() {
-            return Ok(Position::default());
-        }
-        let entries = events.into_iter().map(|event| TenantEntry { at, event }).collect();
-        Ok(self.append(What::Tenant { entries, components }))
-    }
-
     /// Queues writes that no run made.
     pub(super) fn write_state(&self, values: Vec<(String, Option<Payload>)>, at: Timestamp) -> Result<Position, KeepError> {
         let len = values.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Payload::len)).sum::<usize>();
@@ -458,6 +263,13 @@ impl Lane {
         let position = self.append_tenant(TenantEvent::StateWritten { writes: writes.clone() }, at, Vec::new());
         newest.state.queued(&writes, position, self.writer.durable_mark());
         Ok(position)
+    }
+
+    /// Queues that runs are no longer kept, which nobody drives. What they were started with starts others from now on.
+    pub(super) fn remove_runs(&self, event: TenantEvent, runs: &BTreeSet<RunId>, at: Timestamp) -> Position {
+        let mut newest = self.newest();
+        newest.starts.retain(|_, start| !runs.contains(&start.run));
+        self.append_tenant(event, at, Vec::new())
     }
 
     /// Queues a fact that changes nothing of the tenant.

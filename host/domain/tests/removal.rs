@@ -59,13 +59,17 @@ fn state(bodies: &[Body]) -> BTreeMap<String, (u64, bool)> {
             Body::Run { entries, .. } => {
                 for entry in entries {
                     let Event::AttemptEnded(ended) = &entry.event else { continue };
-                    ended.writes.iter().for_each(|w| write(&w.key, w.version, w.value.is_some()));
+                    for w in &ended.writes {
+                        write(&w.key, w.version, w.value.is_some());
+                    }
                 }
             }
             Body::Tenant { entries } => {
                 for entry in entries {
                     let TenantEvent::StateWritten { writes } = &entry.event else { continue };
-                    writes.iter().for_each(|w| write(&w.key, w.version, w.value.is_some()));
+                    for w in writes {
+                        write(&w.key, w.version, w.value.is_some());
+                    }
                 }
             }
         }
@@ -196,7 +200,9 @@ fn a_body_that_was_read_before_it_was_removed_is_no_harm_and_no_other_value_is()
     let mut bodies = bodies(3, 6);
     let removed = |bodies: &[Body]| {
         let mut removal = Removal::new(LATER);
-        ended(bodies).into_iter().for_each(|(run, outcome)| removal_of(bodies, run, outcome, &mut removal));
+        for (run, outcome) in ended(bodies) {
+            removal_of(bodies, run, outcome, &mut removal);
+        }
         removal.fact(|_| Ok::<_, ()>(None)).expect("nothing to ask")
     };
     let mut event = removed(&bodies);

@@ -105,7 +105,9 @@ impl Coordinator {
         match claimed {
             Claim::Mine(right, _) if !records.is_empty() => {
                 batch.removal.add(run, outcome);
-                records.iter().for_each(|record| batch.removal.add_record(record.seq, &record.entries, record.len));
+                for record in &records {
+                    batch.removal.add_record(record.seq, &record.entries, record.len);
+                }
                 batch.rights.push(right);
             }
             Claim::Mine(..) | Claim::Taken(_) => {}

@@ -3,7 +3,7 @@
 #[path = "scheduler/guests.rs"]
 mod guests;
 
-use amends::clock::SystemClock;
+use amends::clock::{Clock, SystemClock};
 use amends::coordinator::{Coordinator, DemandOf, Driven, KeepError, PublishError, StartError, StartRun, StartedRun, Then};
 use amends::store::Store;
 use amends::store::memory::MemoryStore;
@@ -13,7 +13,7 @@ use amends_domain::id::{RunId, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::quota::{Over, Usage};
 use amends_domain::run::{Phase, Run, RunStatus};
-use amends_domain::time::Span;
+use amends_domain::time::{Span, Timestamp};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -33,6 +33,23 @@ const WAITS: &str = r#"{"saga":"waits","steps":[{"id":"a","uses":"p/p","input":"
 /// How long it takes at most until something would have happened.
 const WHILE: Duration = Duration::from_millis(60);
 
+#[derive(Debug)]
+struct Ahead(Span);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0)
+    }
+
+    fn run_id(&self) -> RunId {
+        SystemClock.run_id()
+    }
+
+    fn chance(&self) -> [u8; 32] {
+        SystemClock.chance()
+    }
+}
+
 struct Host {
     coordinator: Coordinator,
     guests: Arc<Scripted>,
@@ -41,15 +58,24 @@ struct Host {
 
 impl Host {
     fn over(store: Arc<dyn Store>) -> Self {
+        Self::later(Span(0), store)
+    }
+
+    /// One whose clock is ahead.
+    fn later(ahead: Span, store: Arc<dyn Store>) -> Self {
         let guests = Arc::new(Scripted::default());
         let shared = Arc::clone(&guests) as Arc<dyn amends::coordinator::Guests>;
-        let coordinator = Coordinator::new(store, shared, Arc::new(SystemClock), Handle::current()).expect("the store reads");
+        let coordinator = Coordinator::new(store, shared, Arc::new(Ahead(ahead)), Handle::current()).expect("the store reads");
         Self { coordinator: coordinator.resting_after(Span(1)), guests, tenant: "acme".parse().expect("a name") }
     }
 
     /// One with a tenant who may take so much.
     async fn with(limits: &[(LimitName, u64)]) -> Self {
-        let host = Self::over(Arc::new(MemoryStore::new()));
+        Self::with_store(Arc::new(MemoryStore::new()), limits).await
+    }
+
+    async fn with_store(store: Arc<MemoryStore>, limits: &[(LimitName, u64)]) -> Self {
+        let host = Self::over(store);
         host.alter(TenantEvent::TenantCreated { by: "op".to_owned() }).await;
         host.set(limits).await;
         host.coordinator.install(&host.tenant, &"p".parse().expect("a name"), Bytes::from_static(b"p")).await.expect("anything");
@@ -295,4 +321,22 @@ async fn what_was_used_is_told_as_it_is_stored() {
     let expected = Usage { runs: 4, attempts: 4, compensations: 1, fuel: 2 * BURNT, log_bytes: 20, ..Usage::default() };
     assert_eq!(Usage { stored_bytes: 0, micros: 0, ..used }, expected);
     assert!(used.stored_bytes > 500, "{used:?}");
+}
+
+#[tokio::test]
+async fn a_run_is_kept_as_long_as_its_tenant_says_and_an_open_one_longer() {
+    const HOUR: u64 = 3_600;
+    let store = Arc::new(MemoryStore::new());
+    let host = Host::with_store(store.clone(), &[(LimitName::EndedRunsKept, 24 * HOUR)]).await;
+    let ended = host.ended("burns").await.id();
+    let open = host.start("waits", "burns").await.expect("there is room").run;
+    drop(host);
+    let every = Span(1);
+    for (ahead, is_kept) in [(23 * HOUR, true), (25 * HOUR, false)] {
+        let host = Host::later(Span(ahead * 1000), store.clone());
+        let tidying = tokio::time::timeout(WHILE, host.coordinator.keep_tidy(every));
+        assert!(tidying.await.is_err(), "it never ends");
+        let is_there = |run| store.run(&host.tenant, run).expect("it reads").is_some();
+        assert_eq!((is_there(ended), is_there(open)), (is_kept, true), "{ahead} s later");
+    }
 }

@@ -73,6 +73,7 @@ fn answers(store: &dyn Store) -> Result<Vec<String>, StoreError> {
         let saga = store.saga(&tenant, &"order".parse().expect("a name"))?;
         let document = saga.as_ref().map(|row| store.definition(&tenant, row.definition)).transpose()?;
         all.push(format!("{name} {saga:?} {document:?} {:?}", store.plugin(&tenant, &"orders".parse().expect("a name"))?));
+        all.push(format!("{name} webhooks {:?}", store.webhook_cursors(&tenant)?));
         all.push(format!("{name} facts {:?} used {:?}", store.tenant_facts(&tenant)?, store.usage(&tenant)?));
         let sagas = pages(|after: Option<SagaName>, len| store.sagas(&tenant, after.as_ref(), len), |row| row.0.clone())?;
         let plugins = pages(|after: Option<PluginName>, len| store.plugins(&tenant, after.as_ref(), len), |row| row.0.clone())?;

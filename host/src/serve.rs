@@ -4,12 +4,14 @@
 use crate::api::{Api, Connections, ListenError, Listening, Tls};
 use crate::clock::{Clock, SystemClock};
 use crate::compose::{Ended, Host, OpenError, Stopping};
-use crate::coordinator::{AlterError, Coordinator, DriveError, KeepDriving, KeepWatch, Pauses, host_tenant};
+use crate::coordinator::{AlterError, Coordinator, DriveError, KeepDriving, KeepWatch, Pauses, Sending, host_tenant};
 use crate::disk::{FreeMin, Space};
+use crate::sandbox::{Courier, EgressSettings, SandboxError};
 use crate::telemetry::{Collector, NoCollector};
 use amends_domain::access::Standing;
 use amends_domain::event::{Role, TenantEvent};
 use amends_domain::time::Span;
+use amends_domain::webhook::Pace;
 use http::Uri;
 use std::future::pending;
 use std::net::SocketAddr;
@@ -50,8 +52,21 @@ pub struct Settings {
     pub adopted_max: usize,
     /// How many connections there may be.
     pub connections: Connections,
+    /// How events are sent to webhooks.
+    pub webhooks: Webhooks,
     /// A certificate and its key, in PEM; none: in the clear.
     pub tls: Option<TlsFiles>,
+}
+
+/// How events are sent to webhooks.
+#[derive(Debug, Clone, Copy)]
+pub struct Webhooks {
+    /// How attempts are paced.
+    pub pace: Pace,
+    /// How long a request may take until its answer.
+    pub timeout: Duration,
+    /// Most requests that are on their way.
+    pub requests_max: usize,
 }
 
 /// Where a certificate and its key are.
@@ -88,6 +103,9 @@ pub enum ServeError {
     /// It is not known whether everything is durable.
     #[error(transparent)]
     Drain(#[from] DriveError),
+    /// Nothing can be sent to webhooks.
+    #[error(transparent)]
+    Webhooks(#[from] SandboxError),
     /// There is no such collector.
     #[error(transparent)]
     Traces(#[from] NoCollector),
@@ -142,6 +160,9 @@ async fn run(
     let driving = coordinator.keep_driving(driving);
     let watching = coordinator.keep_watch(KeepWatch { space: settings.space, free_min: settings.free_min, every: WATCH_EVERY });
     let tidying = coordinator.keep_tidy(TIDY_EVERY);
+    let Webhooks { pace, timeout, requests_max } = settings.webhooks;
+    let courier = Courier::new(EgressSettings::system())?;
+    let sending = coordinator.keep_sending(Sending { courier, pace, timeout, requests_max });
     let asked = stopping.clone();
     let serving = listening.serve(api.router(), async move { asked.asked().await });
     let late = async {
@@ -162,6 +183,7 @@ async fn run(
         never = watching => match never {},
         never = tracing => match never {},
         never = tidying => match never {},
+        never = sending => match never {},
     }
 }
 

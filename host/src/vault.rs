@@ -3,7 +3,7 @@
 //! draft-irtf-cfrg-xchacha), because random nonces of 24 bytes never meet.
 
 use amends_domain::digest::Digest;
-use amends_domain::id::{SecretName, TenantId};
+use amends_domain::id::{SecretName, TenantId, WebhookName};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use std::fmt;
@@ -53,11 +53,29 @@ pub enum VaultError {
     #[error("the master key is not 64 hexadecimal digits: make one with `openssl rand -hex 32`")]
     NotAKey,
     /// Sealed by another key.
-    #[error("secret `{0}` was sealed with another master key: use that one, or set the secret again")]
-    OtherKey(SecretName),
+    #[error("{0} was sealed with another master key: use that one, or set it again")]
+    OtherKey(String),
     /// Not what was sealed.
-    #[error("secret `{0}` does not open: it was altered, or belongs to somebody else")]
-    Altered(SecretName),
+    #[error("{0} does not open: it was altered, or belongs to somebody else")]
+    Altered(String),
+}
+
+/// What is sealed: it opens in its own place only.
+#[derive(Debug, Clone, Copy)]
+pub enum Thing<'a> {
+    /// A secret.
+    Secret(&'a SecretName),
+    /// What is sent to a webhook is signed with it.
+    WebhookKey(&'a WebhookName),
+}
+
+impl fmt::Display for Thing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(name) => write!(f, "secret `{name}`"),
+            Self::WebhookKey(name) => write!(f, "the key of webhook `{name}`"),
+        }
+    }
 }
 
 impl Vault {
@@ -93,34 +111,34 @@ impl Vault {
         Ok(Self { cipher: XChaCha20Poly1305::new(&key.into()), key_name })
     }
 
-    /// Seals a secret. It opens only for this tenant and under this name.
+    /// Seals something. It opens only for this tenant and as this thing.
     ///
     /// # Panics
     /// If the system has no randomness.
-    pub fn seal(&self, tenant: &TenantId, name: &SecretName, secret: &str) -> Vec<u8> {
+    pub fn seal(&self, tenant: &TenantId, thing: Thing<'_>, secret: &str) -> Vec<u8> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).expect("the system has randomness");
-        let place = place(tenant, name);
+        let place = place(tenant, thing);
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), Payload { msg: secret.as_bytes(), aad: &place });
         [&[FORMAT], &self.key_name[..], &nonce, &sealed.expect("a secret is far below the limit of the cipher")].concat()
     }
 
-    /// Opens what was sealed for this tenant under this name.
+    /// Opens what was sealed for this tenant as this thing.
     ///
     /// # Errors
     /// [`VaultError::OtherKey`] or [`VaultError::Altered`].
-    pub fn open(&self, tenant: &TenantId, name: &SecretName, sealed: &[u8]) -> Result<String, VaultError> {
-        let altered = || VaultError::Altered(name.clone());
+    pub fn open(&self, tenant: &TenantId, thing: Thing<'_>, sealed: &[u8]) -> Result<String, VaultError> {
+        let altered = || VaultError::Altered(thing.to_string());
         let (head, sealed) = sealed.split_at_checked(1 + KEY_NAME_LEN + NONCE_LEN).ok_or_else(altered)?;
         let (key_name, nonce) = head[1..].split_at(KEY_NAME_LEN);
         if head[0] != FORMAT {
             return Err(altered());
         }
         if key_name != self.key_name {
-            return Err(VaultError::OtherKey(name.clone()));
+            return Err(VaultError::OtherKey(thing.to_string()));
         }
         let nonce: [u8; NONCE_LEN] = nonce.try_into().expect("it was split so");
-        let place = place(tenant, name);
+        let place = place(tenant, thing);
         let opened = self.cipher.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: &place });
         String::from_utf8(opened.map_err(|_| altered())?).map_err(|_| altered())
     }
@@ -133,8 +151,12 @@ impl fmt::Debug for Vault {
 }
 
 /// Names have no spaces, so no two places are alike.
-fn place(tenant: &TenantId, name: &SecretName) -> Vec<u8> {
-    format!("{tenant} {name}").into_bytes()
+fn place(tenant: &TenantId, thing: Thing<'_>) -> Vec<u8> {
+    match thing {
+        Thing::Secret(name) => format!("{tenant} {name}"),
+        Thing::WebhookKey(name) => format!("{tenant} webhook {name}"),
+    }
+    .into_bytes()
 }
 
 fn text_of(path: &Path) -> Result<String, VaultError> {
@@ -161,21 +183,29 @@ mod tests {
     #[test]
     fn a_secret_opens_with_its_key_for_its_tenant_under_its_name_and_not_otherwise() {
         let (vault, other) = (Vault::of_text(KEY).expect("a key"), Vault::of_text(&KEY.replace("00", "ff")).expect("a key"));
-        let sealed = vault.seal(&tenant("acme"), &name("token"), "s3cret ä");
-        assert_eq!(vault.open(&tenant("acme"), &name("token"), &sealed).expect("it opens"), "s3cret ä");
+        let (token, token2) = (name("token"), name("token2"));
+        let sealed = vault.seal(&tenant("acme"), Thing::Secret(&token), "s3cret ä");
+        assert_eq!(vault.open(&tenant("acme"), Thing::Secret(&token), &sealed).expect("it opens"), "s3cret ä");
         assert!(!sealed.windows(6).any(|window| window == b"s3cret"));
-        assert_ne!(sealed, vault.seal(&tenant("acme"), &name("token"), "s3cret ä"), "each time another nonce");
-        for (of, under, says) in [("acme", "token2", "does not open"), ("other", "token", "does not open")] {
-            let error = vault.open(&tenant(of), &name(under), &sealed).expect_err("it is another place").to_string();
+        assert_ne!(sealed, vault.seal(&tenant("acme"), Thing::Secret(&token), "s3cret ä"), "each time another nonce");
+        let hook = "token".parse().expect("a name");
+        for (of, thing, says) in [
+            ("acme", Thing::Secret(&token2), "secret `token2` does not open"),
+            ("other", Thing::Secret(&token), "secret `token` does not open"),
+            ("acme", Thing::WebhookKey(&hook), "the key of webhook `token` does not open"),
+        ] {
+            let error = vault.open(&tenant(of), thing, &sealed).expect_err("it is another place").to_string();
             assert!(error.contains(says), "{error}");
         }
-        let error = other.open(&tenant("acme"), &name("token"), &sealed).expect_err("another key").to_string();
+        let of_hook = vault.seal(&tenant("acme"), Thing::WebhookKey(&hook), "key");
+        assert_eq!(vault.open(&tenant("acme"), Thing::WebhookKey(&hook), &of_hook).expect("it opens"), "key");
+        let error = other.open(&tenant("acme"), Thing::Secret(&token), &sealed).expect_err("another key").to_string();
         assert!(error.contains("another master key"), "{error}");
         for at in 0..sealed.len() {
             let mut altered = sealed.clone();
             altered[at] ^= 1;
-            assert!(vault.open(&tenant("acme"), &name("token"), &altered).is_err(), "byte {at}");
-            assert!(vault.open(&tenant("acme"), &name("token"), &sealed[..at]).is_err(), "cut to {at}");
+            assert!(vault.open(&tenant("acme"), Thing::Secret(&token), &altered).is_err(), "byte {at}");
+            assert!(vault.open(&tenant("acme"), Thing::Secret(&token), &sealed[..at]).is_err(), "cut to {at}");
         }
     }
 

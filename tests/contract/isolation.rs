@@ -33,6 +33,7 @@ fn another_tenants_objects_are_answered_like_none_by_every_operation() {
         ("letter", letter.as_str()),
         ("name", "go"),
         ("secret", "token"),
+        ("webhook", "billing"),
         ("place", "api.example.com"),
     ]);
     let fill = |path: &str, tenant: &str| {
@@ -94,6 +95,9 @@ fn ids_of_another_tenant_are_nobodys_in_ones_own() {
         ("GET", "sagas/ID", "order", "redro"),
         ("DELETE", "secrets/ID", "token", "nekot"),
         ("PUT", "secrets/ID/plugins/orders", "token", "nekot"),
+        ("GET", "webhooks/ID", "billing", "gnillib"),
+        ("DELETE", "webhooks/ID", "billing", "gnillib"),
+        ("POST", "webhooks/ID/rotate", "billing", "gnillib"),
     ] {
         let ask = |id: &str| {
             let answered = stranger.ask(method, &format!("/v1/tenants/globex/{}", path.replace("ID", id)), &[ID], b"");

@@ -88,6 +88,9 @@ pub(crate) fn furnish(admin: &Asker<'_>, tenant: &str) -> Furnished {
     admin.send("PUT", &at("secrets/token"), &json!({ "value": "hunter2" })).expect(204);
     admin.ask("PUT", &at("secrets/token/plugins/orders"), &[], b"").expect(204);
     admin.ask("PUT", &at("plugins/orders/grants/api.example.com"), &[], b"").expect(200);
+    // Nobody is there: what is sent fails, and is kept.
+    let webhook = json!({ "url": "https://example.invalid/hooks/secret", "events": ["workflow.saga.*"] });
+    admin.send("PUT", &at("webhooks/billing"), &webhook).expect(201);
     let start = |saga: &str, input: Value, query: &str| {
         let run = admin.send("POST", &at(&format!("runs{query}")), &json!({ "saga": saga, "input": input }));
         assert!(matches!(run.status, 201 | 202), "{run:?}");

@@ -20,6 +20,7 @@ fn every_operation_answers_what_its_description_says() {
     sagas(&admin);
     plugins(&admin);
     grants_and_secrets(&stage, &admin);
+    webhooks(&stage, &admin);
     keys(&stage, &admin);
     tenants(&stage);
     uploads(&stage, &admin);
@@ -367,6 +368,35 @@ fn grants_and_secrets(stage: &Stage, admin: &Asker<'_>) {
     assert_eq!((remove().status, remove().problem(404).as_str()), (204, "unknown_secret"));
     let all = String::from_utf8_lossy(&admin.get("/v1/tenants/acme/secrets").body).into_owned();
     assert!(!all.contains("hunter2"), "{all}");
+}
+
+fn webhooks(stage: &Stage, admin: &Asker<'_>) {
+    let at = |rest: &str| format!("/v1/tenants/acme/webhooks{rest}");
+    let set = |by: &Asker<'_>, name: &str, body: &Value| by.send("PUT", &at(name), body);
+    let url = "https://example.invalid/other";
+    let new = set(admin, "/audit", &json!({ "url": url, "paused": true }));
+    assert!(new.expect(201)["key"].as_str().is_some_and(|key| key.starts_with("whsec_")));
+    let tag = new.header("etag").expect("a tag").to_owned();
+    let put = |headers: &[(&str, &str)]| {
+        admin.ask("PUT", &at("/audit"), headers, json!({ "url": url, "events": ["key.*"] }).to_string().as_bytes())
+    };
+    assert_eq!(put(&[("If-None-Match", "*")]).problem(412), "precondition_failed");
+    assert_eq!(put(&[("If-Match", "mine")]).problem(400), "precondition_malformed");
+    assert!(put(&[("If-Match", &tag)]).expect(200)["paused"].is_null());
+    assert_eq!(put(&[("If-Match", &tag)]).problem(412), "precondition_failed");
+    assert_eq!(set(admin, "/Audit", &json!({ "url": url })).problem(400), "webhook_name");
+    assert_eq!(set(admin, "/audit", &json!({ "url": "http://example.com/" })).problem(422), "webhook_refused");
+    let loopback = json!({ "url": "http://127.0.0.1:9/" });
+    assert_eq!(set(admin, "/loop", &loopback).problem(403), "not_allowed");
+    set(&stage.operator(), "/loop", &loopback).expect(201);
+    assert_eq!(admin.get(&at("")).expect(200)["items"].as_array().map(Vec::len), Some(3));
+    admin.get(&at("/billing")).expect(200);
+    admin.ask("POST", &at("/audit/rotate"), &[], b"").expect(200);
+    assert_eq!(admin.send("POST", &at("/audit/rotate"), &json!({ "overlap": "30days" })).problem(422), "webhook_overlap");
+    let mut many = (0..20).map(|n| set(admin, &format!("/w{n}"), &json!({ "url": url, "paused": true })));
+    assert_eq!(many.find(|set| set.status != 201).expect("there is a bound").problem(409), "too_many_webhooks");
+    let remove = || admin.ask("DELETE", &at("/audit"), &[], b"");
+    assert_eq!((remove().status, remove().problem(404).as_str()), (204, "webhook_unknown"));
 }
 
 fn keys(stage: &Stage, admin: &Asker<'_>) {

@@ -128,9 +128,9 @@ fn a_journal_takes_no_record_of_another_run() {
 #[test]
 fn a_file_of_a_later_release_is_refused_and_not_touched() {
     let image = damageable();
-    damage(image.path(), META, |table| table.insert("format", &[1, 6][..]).map(drop));
+    damage(image.path(), META, |table| table.insert("format", &[1, 7][..]).map(drop));
     for _ in 0..2 {
-        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 6, known: 5 })));
+        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 7, known: 6 })));
     }
 }
 
@@ -161,6 +161,7 @@ fn a_file_of_the_first_format_opens_and_its_stuck_runs_are_found() {
     transaction.delete_table(redb::TableDefinition::<u32, &[u8]>::new("resolvers")).expect("it is there");
     transaction.delete_table(redb::TableDefinition::<(u32, &str, &str), &[u8]>::new("grants")).expect("it is there");
     transaction.delete_table(redb::TableDefinition::<u32, &[u8]>::new("usage")).expect("it is there");
+    transaction.delete_table(redb::TableDefinition::<(u32, &str), &[u8]>::new("webhooks")).expect("it is there");
     transaction.commit().expect("the disk works");
     drop(database);
     let store = open(dir.path());
@@ -169,4 +170,5 @@ fn a_file_of_the_first_format_opens_and_its_stuck_runs_are_found() {
     assert_eq!(store.runs_with_dead_letters(&tenant("a"), None, 10).expect("it reads"), [RunId(1)]);
     assert_eq!(store.resolvers(&tenant("a")).expect("it reads"), Resolvers::One);
     assert_eq!(store.usage(&tenant("a")).expect("it reads"), used, "added up again");
+    assert_eq!(store.webhook_cursors(&tenant("a")).expect("it reads"), []);
 }

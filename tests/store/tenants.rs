@@ -3,11 +3,14 @@
 use crate::author::{Author, Deed};
 use crate::check;
 use crate::facts::{tenant, write};
-use amends::store::SagaRow;
+use amends::store::{SagaRow, WebhookCursor};
+use amends_domain::catalogue::Position;
 use amends_domain::digest::Digest;
 use amends_domain::event::{HostGrant, Reach, Resolvers, TenantEvent, Transport};
-use amends_domain::id::{PluginName, SagaName, SecretName};
+use amends_domain::id::{Lane, PluginName, SagaName, SecretName, WebhookName};
 use amends_domain::payload::Payload;
+use amends_domain::time::Timestamp;
+use amends_domain::webhook::Failing;
 
 #[test]
 fn how_many_people_settle_a_dead_letter_is_said_last() {
@@ -96,6 +99,45 @@ fn what_is_sealed_of_a_secret_is_there_until_it_is_replaced_or_removed() {
         assert!(store.secrets(&tenant("a")).expect("an answer").is_empty());
         assert!(store.secret_grants(&tenant("a")).expect("an answer").is_empty());
         assert_eq!(store.component(two.0).expect("an answer"), None, "it is destroyed");
+    });
+}
+
+#[test]
+fn a_webhook_begins_behind_the_fact_that_set_it_and_never_goes_back() {
+    check(|store| {
+        let mut author = Author::default();
+        let (name, by) = (|| "billing".parse::<WebhookName>().expect("a name"), || "ada".to_owned());
+        let url = "https://example.com/".to_owned();
+        let set = || TenantEvent::WebhookSet { webhook: name(), url: url.clone(), types: vec![], secret: None, by: by() };
+        let removed = || TenantEvent::WebhookRemoved { webhook: name(), by: by() };
+        let mut commit = |events| store.commit(&author.commit(vec![("a", 0, Deed::Tenant(events))])).expect("it follows");
+        let at = |seq, fact| Position { lane: Lane(0), seq, fact, part: 1 };
+        let cursors = || store.webhook_cursors(&tenant("a")).expect("an answer");
+        let keep = |position, failing| {
+            let cursor = WebhookCursor { position, failing };
+            store.keep_webhook_cursors(&[(tenant("a"), name(), cursor)]).expect("an answer");
+        };
+        keep(at(9, 1), None);
+        assert_eq!(cursors(), [], "none is made by whoever keeps");
+        commit(vec![TenantEvent::TenantCreated { by: by() }, set()]);
+        assert_eq!(cursors(), [(name(), WebhookCursor { position: at(1, 2), failing: None })]);
+        let failing = Some(Failing { since: Timestamp(7), attempts: 3 });
+        keep(at(5, 1), failing);
+        keep(at(4, 9), None);
+        assert_eq!(cursors(), [(name(), WebhookCursor { position: at(5, 1), failing })]);
+        commit(vec![set()]);
+        assert_eq!(cursors()[0].1.position, at(5, 1), "set again, it goes on where it is");
+        keep(at(5, 1), None);
+        assert_eq!(cursors()[0].1.failing, None);
+        commit(vec![removed()]);
+        keep(at(8, 1), None);
+        assert_eq!(cursors(), [], "one that was removed does not come back");
+        commit(vec![set()]);
+        assert_eq!(cursors()[0].1.position, at(4, 1));
+        keep(at(9, 9), None);
+        commit(vec![removed(), set()]);
+        assert_eq!(cursors()[0].1.position, at(5, 2), "in one commit as in two");
+        assert_eq!(store.webhook_cursors(&tenant("b")).expect("an answer"), []);
     });
 }
 

@@ -24,3 +24,4 @@ pub mod run;
 pub mod tenant;
 pub mod time;
 pub mod trace;
+pub mod webhook;

@@ -7,7 +7,7 @@ use amends_domain::digest::Digest;
 use amends_domain::event::{
     AttemptEnded, AttemptRef, Author, Cause, Confirmation, Demand, Demanded, Direction, Ending, Entry, Event, Failure, Fault, Halt,
     HostGrant, InFlight, LimitName, LogLevel, LogLine, Omission, Outcome, PartState, Reach, RemovedRun, RemovedUsage, RemovedWrite,
-    Resolution, Resolve, Resolvers, Role, Spent, Started, TenantEntry, TenantEvent, Transport, WaitEnd, Write,
+    Resolution, Resolve, Resolvers, Role, Spent, Started, TenantEntry, TenantEvent, Transport, WaitEnd, WebhookKey, Write,
 };
 use amends_domain::id::{KeyId, Lane, RunId, StepIndex};
 use amends_domain::payload::Payload;
@@ -198,6 +198,18 @@ fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
             used: RemovedUsage {
                 runs: 1, attempts: 2, compensations: 3, fuel: 4, micros: 5, stored_bytes: 600, requests: 7, log_bytes: 8,
             },
+        };
+        TenantEvent::WebhookKeysSet { .. } => "webhook-keys-set", TenantEvent::WebhookKeysSet {
+            webhook: "billing".parse().expect("a name"),
+            keys: vec![
+                WebhookKey { sealed: Digest::of(b"new"), until: None },
+                WebhookKey { sealed: Digest::of(b"old"), until: Some(AT) },
+            ],
+            destroyed: vec![Digest::of(b"older")],
+            by: "ada".into(),
+        };
+        TenantEvent::WebhookPaused { .. } => "webhook-paused", TenantEvent::WebhookPaused {
+            webhook: "billing".parse().expect("a name"), reason: "it answered 410".into(), by: "host".into(),
         };
     }
 }

@@ -3,9 +3,9 @@
 use amends_domain::access::{Role, Scope, Standing, Token};
 use amends_domain::decide::Unfit;
 use amends_domain::digest::Digest;
-use amends_domain::event::{LimitName, TenantEntry, TenantEvent};
+use amends_domain::event::{LimitName, TenantEntry, TenantEvent, WebhookKey};
 use amends_domain::id::KeyId;
-use amends_domain::tenant::{Admitted, KEYS_KEPT_MAX, KEYS_MAX, KeyRefused, Tenant, VERSIONS_MAX};
+use amends_domain::tenant::{Admitted, KEYS_KEPT_MAX, KEYS_MAX, KeyRefused, Tenant, VERSIONS_MAX, webhook_mistakes};
 use amends_domain::time::Timestamp;
 use proptest::prelude::*;
 
@@ -255,12 +255,13 @@ fn webhooks_go_over_tls_and_name_types_that_there_are() {
     let tenant = after(&[created()]);
     let answer = |url: &str, types: &[&str]| code(tenant.admit(&hook("one", url, types), at(0)));
     for good in
-        ["https://example.com", "https://example.com:8443/a?b=c", "https://192.0.2.7/", "http://127.0.0.1:8080/", "http://[::1]/"]
+        ["https://example.com", "https://example.com:8443/a?b=c", "https://1.1.1.1/", "http://127.0.0.1:8080/", "http://[::1]/"]
     {
         assert_eq!(answer(good, &[]), Ok(Admitted::New), "{good}");
     }
     let long = format!("https://example.com/{}", "x".repeat(2048));
     for bad in [
+        "https://192.0.2.7/",
         "",
         "example.com",
         "ftp://example.com",
@@ -276,13 +277,13 @@ fn webhooks_go_over_tls_and_name_types_that_there_are() {
         "https://example.com:0/",
         &long,
     ] {
-        assert_eq!(answer(bad, &[]), Err("webhook_url"), "{bad}");
+        assert_eq!(answer(bad, &[]), Err("webhook_refused"), "{bad}");
     }
     for good in [&["*"][..], &["workflow.saga.failed", "key.*"]] {
         assert_eq!(answer("https://example.com/", good), Ok(Admitted::New), "{good:?}");
     }
     for bad in [&["workflow.saga.failde"][..], &["key.*", "workflow"], &[""], &["*"; 65]] {
-        assert_eq!(answer("https://example.com/", bad), Err("webhook_types"), "{bad:?}");
+        assert_eq!(answer("https://example.com/", bad), Err("webhook_refused"), "{bad:?}");
     }
 }
 
@@ -328,4 +329,48 @@ proptest! {
             prop_assert!(tenant.plugins().all(|(_, versions)| !versions.is_empty()));
         }
     }
+}
+
+#[test]
+fn a_webhook_is_paused_until_it_is_set_again_and_keeps_its_keys_and_its_beginning() {
+    let mut tenant = after(&[created()]);
+    let name = || "one".parse().expect("a name");
+    let keyed = |keys: &[&str]| TenantEvent::WebhookKeysSet {
+        webhook: name(),
+        keys: keys.iter().map(|key| WebhookKey { sealed: Digest::of(key.as_bytes()), until: None }).collect(),
+        destroyed: Vec::new(),
+        by: by(),
+    };
+    let paused = |reason: &str| TenantEvent::WebhookPaused { webhook: name(), reason: reason.to_owned(), by: by() };
+    for fact in [keyed(&["a"]), paused("why"), unhooked("one")] {
+        assert_eq!(code(tenant.admit(&fact, at(0))), Err("webhook_unknown"));
+    }
+    note(&mut tenant, &hook("one", "https://example.com/", &[]), at(1));
+    note(&mut tenant, &keyed(&["a", "b"]), at(2));
+    assert_eq!(code(tenant.admit(&keyed(&["a", "b"]), at(3))), Ok(Admitted::Already));
+    assert_eq!(code(tenant.admit(&paused(""), at(3))), Err("text_length"));
+    note(&mut tenant, &paused("why"), at(3));
+    assert_eq!(code(tenant.admit(&paused("another"), at(4))), Ok(Admitted::Already), "who paused it first said why");
+    let shown = |tenant: &Tenant| {
+        let hook = tenant.webhook(&name()).expect("there is one");
+        (hook.created, hook.keys.len(), hook.paused.as_ref().map(|paused| (paused.since, paused.reason.clone())))
+    };
+    assert_eq!(shown(&tenant), (at(1), 2, Some((at(3), "why".to_owned()))));
+    note(&mut tenant, &hook("one", "https://example.com/", &[]), at(5));
+    assert_eq!(shown(&tenant), (at(1), 2, None));
+    assert_eq!(code(tenant.admit(&hook("one", "https://example.com/", &[]), at(6))), Ok(Admitted::Already));
+    note(&mut tenant, &unhooked("one"), at(7));
+    note(&mut tenant, &hook("one", "https://example.com/", &[]), at(8));
+    assert_eq!(shown(&tenant), (at(8), 0, None));
+}
+
+#[test]
+fn all_that_is_wrong_with_a_webhook_is_told_at_once_with_its_place() {
+    let types = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let places = |url: &str, names: &[&str]| -> Vec<String> {
+        webhook_mistakes(url, &types(names)).0.into_iter().map(|mistake| mistake.path).collect()
+    };
+    assert!(places("https://example.com/", &["workflow.*", "*", "key.created"]).is_empty());
+    assert_eq!(places("http://example.com/", &["no.such", "key.created", "workflow"]), ["url", "events[0]", "events[2]"]);
+    assert_eq!(places("https://example.com/", &["*"; 65]), ["events"]);
 }

@@ -30,9 +30,9 @@ mod runs;
 mod sagas;
 mod secrets;
 mod state;
-mod stream;
 mod tenants;
 mod usage;
+mod webhooks;
 
 pub use denials::Denied;
 pub use listener::{Connections, ListenError, Listening, Tls, TlsError};

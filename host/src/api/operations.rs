@@ -5,7 +5,7 @@ use super::guard::guard;
 use super::request::{note, surround};
 use super::{
     Api, audit, backup, grants, health, keys, letters, metrics, plugins, problem, resolvers, runs, sagas, secrets, state, tenants,
-    usage,
+    usage, webhooks,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -36,6 +36,7 @@ fn operations() -> Vec<Operation> {
         plugins::operations(),
         grants::operations(),
         secrets::operations(),
+        webhooks::operations(),
         sagas::operations(),
         runs::operations(),
         letters::operations(),

@@ -148,6 +148,7 @@ fn of_serve(error: &ServeError) -> (&'static str, Kind) {
         ServeError::Listen { .. } => ("cannot_listen", Kind::Failed),
         ServeError::FirstKey(_) | ServeError::Traces(_) => ("host_failed", Kind::Failed),
         ServeError::Drain(error) => verdict_of(error),
+        ServeError::Webhooks(error) => verdict_of(error),
     }
 }
 

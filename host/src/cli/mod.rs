@@ -41,6 +41,7 @@ mod tally;
 mod tenant;
 mod text;
 mod timeline;
+mod webhook;
 mod whoami;
 
 use clap::{Parser, Subcommand};
@@ -92,6 +93,8 @@ enum Command {
     #[command(subcommand)]
     Secret(secret::Secret),
     #[command(subcommand)]
+    Webhook(webhook::Webhook),
+    #[command(subcommand)]
     State(state::State),
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -133,6 +136,7 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Plugin(plugin) => plugin::run(plugin, format),
         Command::Saga(saga) => saga::run(saga, format),
         Command::Secret(secret) => secret::run(secret, format),
+        Command::Webhook(webhook) => webhook::run(webhook, format),
         Command::State(state) => state::run(state, format),
         Command::Audit(audit) => audit::run(audit, format),
         Command::Backup(backup) => backup::back_up(backup, format),

@@ -7,7 +7,9 @@ use crate::api::Connections;
 use crate::compose::{Host, Machine};
 use crate::config::{Config, KEYS, Said};
 use crate::disk::FileSystem;
-use crate::serve::{Settings, TlsFiles, Told, serve};
+use crate::serve::{Settings, TlsFiles, Told, Webhooks, serve};
+use amends_domain::time::Span;
+use amends_domain::webhook::Pace;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -24,6 +26,9 @@ Prints `listening on http://ADDR` when it is ready. At its first start it makes 
 tenants and their keys are created (POST /v1/tenants, POST /v1/tenants/TENANT/keys). SIGTERM or Ctrl-C stops it in order: nothing new is
 taken, what is asked is answered, attempts get their grace, and open runs go on at the next start. A second signal ends it at once.
 What else can be said, in the file or in variables, is in docs/configuration.md. A flag counts before a variable, a variable before the file.";
+
+/// The wait after the first request that a webhook did not take.
+const WEBHOOK_WAIT: Span = Span(1_000);
 
 /// Variables that speak to other commands, or to the vault.
 const OTHER_VARIABLES: &[&str] = &[
@@ -123,6 +128,15 @@ pub(super) fn settings(config: &Config) -> Settings {
         connections: Connections {
             max: usize::try_from(settings.connections_max).unwrap_or(usize::MAX),
             of_one_max: usize::try_from(settings.connections_of_one_max).unwrap_or(usize::MAX),
+        },
+        webhooks: Webhooks {
+            pace: Pace {
+                first: WEBHOOK_WAIT.min(settings.webhooks_retry_max),
+                max: settings.webhooks_retry_max,
+                give_up_after: settings.webhooks_give_up_after,
+            },
+            timeout: settings.webhooks_timeout.to_std(),
+            requests_max: usize::try_from(settings.webhooks_requests_max).unwrap_or(usize::MAX),
         },
         tls: settings.tls_certificate.clone().zip(settings.tls_key.clone()).map(|(certificate, key)| TlsFiles { certificate, key }),
     }

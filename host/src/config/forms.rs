@@ -76,6 +76,16 @@ pub(super) fn some_span(text: &str) -> Result<Span, String> {
     if span == Span(0) { Err("it cannot be nothing: write such as 500ms, 10s or 2m".to_owned()) } else { Ok(span) }
 }
 
+/// A span of at most a year, longer than nothing.
+pub(super) fn long_span(text: &str) -> Result<Span, String> {
+    const MOST: Span = Span(365 * 86_400_000);
+    match Span::from_str(text)? {
+        Span(0) => Err("it cannot be nothing: write such as 10m, 48h or 3days".to_owned()),
+        span if span > MOST => Err(format!("`{text}` is longer than a year")),
+        span => Ok(span),
+    }
+}
+
 /// So many bytes, at least a megabyte.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let size = bytes(text)?;

@@ -2,8 +2,8 @@
 //! equal to it by a test.
 
 use super::forms::{
-    LogFormat, address, collector, data, file, floor, log_format, log_level, no_address, number, number_or_auto, size, some_span,
-    span,
+    LogFormat, address, collector, data, file, floor, log_format, log_level, long_span, no_address, number, number_or_auto, size,
+    some_span, span,
 };
 use super::{Given, Mistake};
 use crate::disk::FreeMin;
@@ -106,6 +106,15 @@ settings! {
     /// A file with the master key of secrets: 64 hexadecimal digits. The key itself can be given in the variable `AMENDS_MASTER_KEY`, which counts
     /// before the file, and nowhere else. Without it, secrets cannot be set or used.
     master_key_file: Option<PathBuf>, "secrets.master_key_file", "AMENDS_MASTER_KEY_FILE", None, "", "a file", file;
+    /// How long a request to a webhook may take until it is answered.
+    webhooks_timeout: Span, "webhooks.timeout", "AMENDS_WEBHOOKS_TIMEOUT", None, "10s", "a span, at most a day", some_span;
+    /// Longest wait before what a webhook did not take is sent to it again. The first wait is a second, and each is twice as long as the one before.
+    webhooks_retry_max: Span, "webhooks.retry_max", "AMENDS_WEBHOOKS_RETRY_MAX", None, "10m", "a span, at most a day", some_span;
+    /// A webhook that takes nothing for so long is paused until somebody sets it again.
+    webhooks_give_up_after: Span, "webhooks.give_up_after", "AMENDS_WEBHOOKS_GIVE_UP_AFTER", None, "3days", "a span, at most a year", long_span;
+    /// Most requests to webhooks that are on their way, of all tenants together.
+    webhooks_requests_max: u64, "webhooks.requests_max", "AMENDS_WEBHOOKS_REQUESTS_MAX", None, "256",
+        "a whole number from 4 to 16384", number::<4, 16384>;
     /// Which lines the log has: `error`, `warn`, `info`, `debug`, `trace`, also for parts: `warn,amends=debug`.
     log_level: String, "log.level", "AMENDS_LOG", None, "warn", "levels", log_level;
     /// How the log is written, to standard error: `text` for people, `json` for programs, one object on a line.

@@ -1,24 +1,31 @@
 //! What is counted of what becomes durable, and how things stand. Apart from those who drive: they wait for nobody who counts.
 
 use super::Coordinator;
+use super::news::News;
 use super::traced::Outcomes;
 use crate::store::Commit;
 use crate::store::writer::Witness;
 use crate::telemetry::{Levels, Metrics, Tally};
 use amends_domain::audit::Body;
 use amends_domain::event::{Ending, Event};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Counts facts when they are durable: what a crash takes back was never counted.
-#[derive(Debug)]
-struct Counting {
-    metrics: Arc<Metrics>,
+/// Counts facts when they are durable, and calls those who follow them: what a crash takes back was never counted and never told.
+#[derive(Debug, Default)]
+pub(super) struct Counting {
+    /// None: nobody counts.
+    metrics: OnceLock<Arc<Metrics>>,
     outcomes: Arc<Outcomes>,
+    news: Arc<News>,
 }
 
-impl Witness for Counting {
-    fn committed(&self, commit: &Commit, took: Duration) {
+impl Counting {
+    pub(super) fn new(outcomes: &Arc<Outcomes>, news: &Arc<News>) -> Self {
+        Self { metrics: OnceLock::new(), outcomes: Arc::clone(outcomes), news: Arc::clone(news) }
+    }
+
+    fn count(&self, metrics: &Metrics, commit: &Commit, took: Duration) {
         let (mut facts, mut bytes) = (0, commit.components.iter().map(|(_, bytes)| bytes.len()).sum());
         for lane in &commit.lanes {
             let mut tally = Tally::default();
@@ -30,7 +37,7 @@ impl Witness for Counting {
                         facts += entries.len() as u64;
                         let is_over = entries.iter().any(|entry| matches!(entry.event, Event::Ended { .. }));
                         if is_over && !self.outcomes.reached(&lane.tenant, *run) {
-                            self.metrics.untraced(1);
+                            metrics.untraced(1);
                         }
                         for entry in entries {
                             add(&mut tally, &entry.event);
@@ -39,10 +46,19 @@ impl Witness for Counting {
                 }
             }
             if tally != Tally::default() {
-                self.metrics.happened(&lane.tenant, &tally);
+                metrics.happened(&lane.tenant, &tally);
             }
         }
-        self.metrics.committed(facts, bytes, took);
+        metrics.committed(facts, bytes, took);
+    }
+}
+
+impl Witness for Counting {
+    fn committed(&self, commit: &Commit, took: Duration) {
+        self.news.told(commit);
+        if let Some(metrics) = self.metrics.get() {
+            self.count(metrics, commit, took);
+        }
     }
 }
 
@@ -85,11 +101,10 @@ impl Coordinator {
     /// The same coordinator; what becomes durable from now on is counted in `metrics`.
     ///
     /// # Panics
-    /// If something else looks at what becomes durable, or it has begun to drive.
+    /// If it has metrics already, or it has begun to drive.
     #[must_use]
     pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
-        let outcomes = Arc::clone(&self.parts.outcomes);
-        self.parts.writer.witnessed_by(Arc::new(Counting { metrics: Arc::clone(&metrics), outcomes }));
+        self.parts.counting.metrics.set(Arc::clone(&metrics)).expect("a coordinator is given metrics once");
         Arc::get_mut(&mut self.parts).expect("metrics are given before anything is driven").metrics = metrics;
         self
     }
@@ -106,6 +121,7 @@ impl Coordinator {
         let (disk_free_bytes, disk_low) = self.parts.health.space();
         // That it cannot be read is told where that matters.
         let counts = self.parts.store.counts().unwrap_or_default();
+        let webhooks = self.webhooks_tallied();
         Levels {
             queue_facts: backlog.facts,
             queue_bytes: backlog.bytes,
@@ -119,6 +135,9 @@ impl Coordinator {
             guests_max: guests.places,
             compilations: guests.compilations,
             compilations_refused: guests.compilations_refused,
+            webhooks: webhooks.all,
+            webhooks_failing: webhooks.failing,
+            webhook_records_behind_max: webhooks.records_behind_max,
             data_bytes: counts.file_len,
             disk_free_bytes,
             disk_low,

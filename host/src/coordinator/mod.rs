@@ -17,6 +17,7 @@ mod lane;
 mod lanes;
 mod mailbox;
 mod measured;
+mod news;
 mod places;
 mod publish;
 mod registry;
@@ -26,9 +27,11 @@ mod scheduler;
 mod secrets;
 mod slices;
 mod state;
+mod telling;
 mod tenants;
 mod traced;
 mod usage;
+mod webhooks;
 
 pub use allowance::Follower;
 pub use correct::{CorrectError, Correction};
@@ -45,7 +48,9 @@ pub use retention::Removed;
 pub use schedule::Pauses;
 pub use scheduler::KeepDriving;
 pub use secrets::{SECRET_LEN_MAX, SecretRefused};
+pub use telling::{Of, OtherLane, Reader};
 pub use tenants::{AlterError, HOST_TENANT, host_tenant};
+pub use webhooks::{LastDelivery, Sending, WebhookChange, WebhookRefused, WebhookStatus, WebhookWish};
 
 use crate::clock::Clock;
 use crate::store::writer::{Position, Writer, WriterError};
@@ -64,6 +69,8 @@ use gate::Gate;
 use health::Health;
 use lane::{NewRun, StartedBefore, Wanted};
 use lanes::Lanes;
+use measured::Counting;
+use news::News;
 use registry::Registry;
 use slices::Slices;
 use std::sync::Arc;
@@ -71,6 +78,7 @@ use tenants::Book;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use traced::Outcomes;
+use webhooks::Board;
 
 /// After so many repeats because of other runs, an attempt counts as failed: `unavailable`, code `state_conflict`.
 const CONFLICTS_MAX: u32 = 100;
@@ -112,6 +120,11 @@ struct Parts {
     metrics: Arc<Metrics>,
     health: Health,
     outcomes: Arc<Outcomes>,
+    /// Who looks at what becomes durable.
+    counting: Arc<Counting>,
+    news: Arc<News>,
+    /// How what is sent to webhooks fares.
+    board: Board,
 }
 
 /// A run to be started.
@@ -182,6 +195,9 @@ impl Coordinator {
         let gate = Gate::new(Arc::clone(&writer));
         let under_way = UnderWay::default();
         let slices = Slices::of(&guests, Arc::clone(&components));
+        let (outcomes, news) = (Arc::default(), Arc::default());
+        let counting = Arc::new(Counting::new(&outcomes, &news));
+        writer.witnessed_by(Arc::<Counting>::clone(&counting));
         let parts = Parts {
             store,
             writer,
@@ -198,7 +214,10 @@ impl Coordinator {
             guests,
             metrics: Arc::default(),
             health: Health::default(),
-            outcomes: Arc::default(),
+            outcomes,
+            counting,
+            news,
+            board: Board::default(),
         };
         Ok(Self { parts: Arc::new(parts), rest_after: REST_AFTER })
     }
@@ -411,6 +430,8 @@ impl Coordinator {
     /// # Errors
     /// If it is not known whether everything is durable.
     pub fn close(&self) -> Result<(), WriterError> {
+        // Nothing is lost without it: what webhooks were sent is sent again.
+        self.keep_cursors();
         self.parts.writer.close()
     }
 }

@@ -4,7 +4,7 @@
 use super::{Coordinator, DriveError};
 use crate::sandbox::Secrets;
 use crate::store::StoreError;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Thing, Vault, VaultError};
 use amends_domain::digest::Digest;
 use amends_domain::event::TenantEvent;
 use amends_domain::id::{PluginName, SecretName, TenantId};
@@ -67,7 +67,7 @@ impl Coordinator {
     pub async fn set_secret(&self, tenant: &TenantId, name: &SecretName, secret: &str, by: String) -> Result<(), SecretRefused> {
         check(secret)?;
         let vault = self.parts.vault.as_ref().ok_or(VaultError::NoKey)?;
-        let sealed = Bytes::from(vault.seal(tenant, name, secret));
+        let sealed = Bytes::from(vault.seal(tenant, Thing::Secret(name), secret));
         let at = self.parts.clock.now();
         let position = self.parts.lanes.of(tenant).change_secrets(at, |secrets, _| {
             if !secrets.contains_key(name) && secrets.len() == SECRETS_MAX {
@@ -184,7 +184,7 @@ pub(super) fn granted(
     for (name, _) in grants.iter().filter(|(_, to)| to == plugin) {
         let Some(sealed) = secrets.get(name) else { continue };
         let vault = vault.ok_or(VaultError::NoKey)?;
-        opened.insert(name.to_string(), vault.open(tenant, name, sealed)?);
+        opened.insert(name.to_string(), vault.open(tenant, Thing::Secret(name), sealed)?);
     }
     Ok(Secrets(Arc::new(opened)))
 }

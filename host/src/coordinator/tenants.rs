@@ -295,7 +295,9 @@ fn check_host(tenant: &TenantId, event: &TenantEvent) -> Result<(), Unfit> {
         | TenantEvent::KeyCreated { .. }
         | TenantEvent::KeyRevoked { .. }
         | TenantEvent::WebhookSet { .. }
-        | TenantEvent::WebhookRemoved { .. } => Ok(()),
+        | TenantEvent::WebhookRemoved { .. }
+        | TenantEvent::WebhookKeysSet { .. }
+        | TenantEvent::WebhookPaused { .. } => Ok(()),
         TenantEvent::PluginPublished { .. }
         | TenantEvent::PluginVersionDeleted { .. }
         | TenantEvent::SagaApplied { .. }

@@ -37,7 +37,7 @@ pub use code::kept::CodeDir;
 pub use compiler::child::run as compile_child;
 pub use compiler::{CompileLimits, CompilerSettings};
 pub use component::Component;
-pub use egress::{EgressSettings, Names, Traces};
+pub use egress::{Carried, Courier, EgressSettings, Letter, Line, Names, Traces, Undelivered};
 pub use fence::Fence;
 pub use imports::outside::{Outside, OutsideRequest};
 pub use manifest::Description;

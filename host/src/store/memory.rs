@@ -1,11 +1,11 @@
 //! The store in memory: maps that are obviously right. For tests, and as the model that the file is compared with.
 
-use super::rows::{OpenChange, SecretUse, TenantRows, derive, head_behind, part_of_journal};
-use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, RunRecord, SagaRow, Store, StoreError, Value};
+use super::rows::{CursorChange, OpenChange, SecretUse, TenantRows, derive, goes_on, head_behind, part_of_journal};
+use super::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, RunRecord, SagaRow, Store, StoreError, Value, WebhookCursor};
 use amends_domain::audit::{Head, Kept, Sealed};
 use amends_domain::digest::Digest;
 use amends_domain::event::{HostGrant, RemovedRun, Resolvers, TenantEntry};
-use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
+use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId, WebhookName};
 use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
@@ -71,6 +71,7 @@ struct Tenant {
     grants: BTreeMap<(PluginName, String), HostGrant>,
     secrets: BTreeMap<SecretName, Digest>,
     secret_grants: BTreeSet<(SecretName, PluginName)>,
+    webhooks: BTreeMap<WebhookName, WebhookCursor>,
     usage: Usage,
 }
 
@@ -292,6 +293,21 @@ impl Store for MemoryStore {
         Ok(self.of_tenant(tenant, |rows| rows.facts.values().cloned().collect()))
     }
 
+    fn webhook_cursors(&self, tenant: &TenantId) -> Result<Vec<(WebhookName, WebhookCursor)>, StoreError> {
+        Ok(self.of_tenant(tenant, |rows| rows.webhooks.iter().map(|(name, cursor)| (name.clone(), *cursor)).collect()))
+    }
+
+    fn keep_webhook_cursors(&self, cursors: &[(TenantId, WebhookName, WebhookCursor)]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for (tenant, webhook, cursor) in cursors {
+            let stored = tables.tenants.get_mut(tenant).and_then(|rows| rows.webhooks.get_mut(webhook));
+            if let Some(stored) = stored.filter(|stored| goes_on(stored, cursor)) {
+                *stored = *cursor;
+            }
+        }
+        Ok(())
+    }
+
     fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
         Ok(self.of_tenant(tenant, |rows| rows.usage))
     }
@@ -391,6 +407,13 @@ impl Tenant {
                 SecretUse::Granted => self.secret_grants.insert(grant),
                 SecretUse::Withdrawn => self.secret_grants.remove(&grant),
             };
+        }
+        for (webhook, change) in &rows.webhooks {
+            match change {
+                CursorChange::Begin(cursor) => drop(self.webhooks.entry((*webhook).clone()).or_insert(*cursor)),
+                CursorChange::BeginAnew(cursor) => drop(self.webhooks.insert((*webhook).clone(), *cursor)),
+                CursorChange::Remove => drop(self.webhooks.remove(*webhook)),
+            }
         }
         for ((plugin, place), grant) in &rows.grants {
             let key = ((*plugin).clone(), place.clone());

@@ -12,13 +12,15 @@ pub mod writer;
 pub use verify::{VERIFY_TAIL_LEN, verify_lane, verify_tail};
 
 use amends_domain::audit::{Body, Head, Sealed};
+use amends_domain::catalogue::Position;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
-use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
+use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId, WebhookName};
 use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
 use amends_domain::time::Timestamp;
+use amends_domain::webhook::Failing;
 use bytes::Bytes;
 
 /// Most rows that one call of a list gives.
@@ -143,6 +145,19 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// at all.
     fn tenant_facts(&self, tenant: &TenantId) -> Result<Vec<TenantEntry>, StoreError>;
 
+    /// How far each webhook of a tenant is, in the order of their names. One begins behind the fact that set it first.
+    fn webhook_cursors(&self, tenant: &TenantId) -> Result<Vec<(WebhookName, WebhookCursor)>, StoreError> {
+        let _ = tenant;
+        Ok(Vec::new())
+    }
+
+    /// Notes how far webhooks are. Not part of any commit: what is lost of it is sent again. One that was removed is let be, and none ever goes
+    /// back. A store that keeps none does nothing.
+    fn keep_webhook_cursors(&self, cursors: &[(TenantId, WebhookName, WebhookCursor)]) -> Result<(), StoreError> {
+        let _ = cursors;
+        Ok(())
+    }
+
     /// What the tenant used since it was created.
     fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError>;
 
@@ -170,6 +185,15 @@ pub struct Counts {
     pub runs_with_dead_letters: u64,
     /// Length of the data file, bytes.
     pub file_len: u64,
+}
+
+/// How far a webhook is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookCursor {
+    /// Everything up to this event was taken by the other side, or was not for it.
+    pub position: Position,
+    /// Since when nothing is delivered, and how often it was tried; none: it is.
+    pub failing: Option<Failing>,
 }
 
 /// What one transaction makes durable.

@@ -1,10 +1,11 @@
 //! The rows that follow from the facts of a commit. Apart, and pure, so that every store derives the same ones.
 
-use super::{Commit, LaneCommit, StoreError};
+use super::{Commit, LaneCommit, StoreError, WebhookCursor};
 use amends_domain::audit::{Body, Head, usage_of};
+use amends_domain::catalogue::Position;
 use amends_domain::digest::Digest;
 use amends_domain::event::{Entry, Event, HostGrant, RemovedRun, Resolvers, TenantEntry, TenantEvent, Write};
-use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
+use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId, WebhookName};
 use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
 use amends_domain::run::{RunHead, RunStatus};
@@ -36,6 +37,8 @@ pub(super) struct TenantRows<'a> {
     pub(super) secrets: BTreeMap<&'a SecretName, Option<Digest>>,
     /// Who may use which secret from now on, or not.
     pub(super) secret_grants: BTreeMap<(&'a SecretName, &'a PluginName), SecretUse>,
+    /// What becomes of the cursors of webhooks.
+    pub(super) webhooks: BTreeMap<&'a WebhookName, CursorChange>,
     /// What was sealed and is destroyed.
     pub(super) destroyed: Vec<Digest>,
     /// How many people settle a dead letter from now on.
@@ -53,6 +56,17 @@ pub(super) enum SecretUse {
     Granted,
     /// It may not.
     Withdrawn,
+}
+
+/// What becomes of the cursor of a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CursorChange {
+    /// It begins here, unless there is one: then it goes on where it is.
+    Begin(WebhookCursor),
+    /// It begins here, whatever there was: that webhook was removed.
+    BeginAnew(WebhookCursor),
+    /// There is none any more.
+    Remove,
 }
 
 /// What a commit means for the rows of one run.
@@ -150,6 +164,8 @@ impl<'a> TenantRows<'a> {
                 Body::Tenant { entries } => {
                     for (at, entry) in (0_u32..).zip(entries) {
                         self.take_tenant_entry(lane.lane, entry);
+                        let position = Position { lane: lane.lane, seq: sealed.seq, fact: at + 1, part: 1 };
+                        self.take_webhook(&entry.event, position);
                         if is_of_tenant_itself(&entry.event) {
                             self.facts.insert((lane.lane, sealed.seq, at), entry);
                         }
@@ -233,7 +249,24 @@ impl<'a> TenantRows<'a> {
             | TenantEvent::PluginPublished { .. }
             | TenantEvent::WebhookSet { .. }
             | TenantEvent::WebhookRemoved { .. }
+            | TenantEvent::WebhookPaused { .. }
             | TenantEvent::HostPartChanged { .. } => {}
+            TenantEvent::WebhookKeysSet { destroyed, .. } => self.destroyed.extend(destroyed),
+        }
+    }
+
+    /// `position`: where the fact stands.
+    fn take_webhook(&mut self, event: &'a TenantEvent, position: Position) {
+        if let TenantEvent::WebhookSet { webhook, .. } = event {
+            let begin = WebhookCursor { position, failing: None };
+            match self.webhooks.get(webhook) {
+                None => drop(self.webhooks.insert(webhook, CursorChange::Begin(begin))),
+                Some(CursorChange::Remove) => drop(self.webhooks.insert(webhook, CursorChange::BeginAnew(begin))),
+                Some(CursorChange::Begin(_) | CursorChange::BeginAnew(_)) => {}
+            }
+        }
+        if let TenantEvent::WebhookRemoved { webhook, .. } = event {
+            self.webhooks.insert(webhook, CursorChange::Remove);
         }
     }
 
@@ -261,7 +294,9 @@ fn is_of_tenant_itself(event: &TenantEvent) -> bool {
         | TenantEvent::PluginPublished { .. }
         | TenantEvent::PluginVersionDeleted { .. }
         | TenantEvent::WebhookSet { .. }
-        | TenantEvent::WebhookRemoved { .. } => true,
+        | TenantEvent::WebhookRemoved { .. }
+        | TenantEvent::WebhookKeysSet { .. }
+        | TenantEvent::WebhookPaused { .. } => true,
         TenantEvent::SagaApplied { .. }
         | TenantEvent::PluginInstalled { .. }
         | TenantEvent::StateWritten { .. }
@@ -284,6 +319,11 @@ fn open_change(head: &RunHead, previous: u64) -> OpenChange {
         (RunStatus::Ended(_), 0) => OpenChange::Never,
         (RunStatus::Ended(_), _) => OpenChange::Remove,
     }
+}
+
+/// Whether a cursor may take the place of another: none goes back.
+pub(super) fn goes_on(stored: &WebhookCursor, kept: &WebhookCursor) -> bool {
+    kept.position.lane == stored.position.lane && kept.position >= stored.position
 }
 
 #[cfg(test)]

@@ -95,6 +95,14 @@ metrics! {
     histogram http_request_seconds: Measured = Measured::new_with_constructor(of_requests), "operation",
         "How long requests took until their answer began, seconds";
     counter runs_untraced: Counter = Counter::default(), "", "Runs whose trace was not sent though there is a collector";
+    counter webhook_requests: Counted = Counted::default(), "tenant, result",
+        "Requests to webhooks: delivered, failed";
+    counter webhook_events: Counted = Counted::default(), "tenant", "Events that webhooks took";
+    histogram webhook_request_seconds: Histogram = Histogram::new(exponential_buckets(0.001, 4.0, 8)), "",
+        "How long requests to webhooks took until there was an answer or none, seconds";
+    gauge webhooks: Level = Level::default(), "", "Webhooks of all tenants";
+    gauge webhooks_failing: Level = Level::default(), "", "Webhooks that take nothing at the moment";
+    gauge webhook_records_behind_max: Level = Level::default(), "", "Records by which the webhook that is furthest behind is behind its chain";
     gauge queue_facts: Level = Level::default(), "", "Facts that are not durable yet";
     gauge queue_bytes: Level = Level::default(), "", "How long they are, bytes";
     gauge queue_age_seconds: Level = Level::default(), "", "How long the oldest of them has waited, seconds";
@@ -148,6 +156,12 @@ pub struct Levels {
     pub compilations: u64,
     /// Those that were refused, ever.
     pub compilations_refused: u64,
+    /// Webhooks of all tenants.
+    pub webhooks: usize,
+    /// Those that take nothing at the moment.
+    pub webhooks_failing: usize,
+    /// How far the last of them is behind.
+    pub webhook_records_behind_max: u64,
     /// Length of the data file.
     pub data_bytes: u64,
     /// Free space beside it.
@@ -202,6 +216,16 @@ impl Metrics {
         self.http_request_seconds.get_or_create(&vec![("operation", operation.into())]).observe(took.as_secs_f64());
     }
 
+    /// Something was sent to a webhook. `taken`: how many events, if they were.
+    pub fn sent_to_webhook(&self, tenant: &TenantId, taken: Option<usize>, took: Duration) {
+        let (tenant, result) = (self.tenant(tenant), if taken.is_some() { "delivered" } else { "failed" });
+        self.webhook_requests.get_or_create(&vec![tenant.clone(), ("result", result.into())]).inc();
+        if let Some(events) = taken {
+            self.webhook_events.get_or_create(&vec![tenant]).inc_by(events as u64);
+        }
+        self.webhook_request_seconds.observe(took.as_secs_f64());
+    }
+
     /// All of them, in the form that is [`CONTENT_TYPE`].
     ///
     /// # Panics
@@ -227,6 +251,9 @@ impl Metrics {
         self.guests_max.set(levels.guests_max.into());
         self.compilations.inner().store(compilations, Ordering::Relaxed);
         self.compilations_refused.inner().store(compilations_refused, Ordering::Relaxed);
+        self.webhooks.set(real(levels.webhooks));
+        self.webhooks_failing.set(real(levels.webhooks_failing));
+        self.webhook_records_behind_max.set(real(levels.webhook_records_behind_max));
         self.data_bytes.set(real(levels.data_bytes));
         self.disk_free_bytes.set(real(levels.disk_free_bytes));
         self.disk_low.set(f64::from(u8::from(disk_low)));
@@ -289,6 +316,8 @@ mod tests {
         metrics.happened(&tenant, &tally);
         metrics.committed(5, 1000, took);
         metrics.answered("startRun", 201, took);
+        metrics.sent_to_webhook(&tenant, Some(9), took);
+        metrics.sent_to_webhook(&tenant, None, took);
         metrics
     }
 
@@ -305,6 +334,8 @@ mod tests {
             "amends_attempts_ended_total{direction=\"forward\",result=\"ok\"} 2",
             "amends_fuel_total{tenant=\"acme\"} 7",
             "amends_facts_total 5",
+            "amends_webhook_requests_total{tenant=\"acme\",result=\"failed\"} 1",
+            "amends_webhook_events_total{tenant=\"acme\"} 9",
             "amends_http_requests_total{operation=\"startRun\",status=\"201\"} 1",
             "amends_queue_age_seconds 1.5",
             "amends_compilations_total 3",

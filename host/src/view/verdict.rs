@@ -3,7 +3,7 @@
 
 use crate::coordinator::{
     AlterError, CorrectError, DemandError, DriveError, GrantRefused, InstallError, KeepError, PublishError, SecretRefused,
-    StartError,
+    StartError, WebhookRefused,
 };
 use crate::sandbox::{HostError, Refusal, SandboxError};
 use crate::store::StoreError;
@@ -53,6 +53,7 @@ pub(crate) fn verdict(error: &(dyn Error + 'static)) -> Option<(&'static str, Ki
         .or_else(|| error.downcast_ref().map(of_correct))
         .or_else(|| error.downcast_ref().map(of_grant))
         .or_else(|| error.downcast_ref().map(of_secret))
+        .or_else(|| error.downcast_ref().map(of_webhook))
         .or_else(|| error.downcast_ref().map(of_vault))
         .or_else(|| error.downcast_ref().map(of_drive))
         .or_else(|| error.downcast_ref().map(of_backup))
@@ -105,6 +106,14 @@ fn of_secret(error: &SecretRefused) -> (&'static str, Kind) {
         SecretRefused::Unknown(_) => ("unknown_secret", Kind::Unknown),
         SecretRefused::Vault(error) => of_vault(error),
         SecretRefused::Host(error) => of_drive(error),
+    }
+}
+
+fn of_webhook(error: &WebhookRefused) -> (&'static str, Kind) {
+    match error {
+        WebhookRefused::Unfit(unfit) => (unfit.code, Kind::Conflict),
+        WebhookRefused::Vault(error) => of_vault(error),
+        WebhookRefused::Host(error) => of_drive(error),
     }
 }
 

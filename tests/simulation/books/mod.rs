@@ -187,7 +187,9 @@ impl States {
             | TenantEvent::PluginPublished { .. }
             | TenantEvent::PluginVersionDeleted { .. }
             | TenantEvent::WebhookSet { .. }
-            | TenantEvent::WebhookRemoved { .. } => Ok(()),
+            | TenantEvent::WebhookRemoved { .. }
+            | TenantEvent::WebhookKeysSet { .. }
+            | TenantEvent::WebhookPaused { .. } => Ok(()),
         }
     }
 }

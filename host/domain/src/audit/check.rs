@@ -235,7 +235,9 @@ impl Checker {
                 | TenantEvent::PluginPublished { .. }
                 | TenantEvent::PluginVersionDeleted { .. }
                 | TenantEvent::WebhookSet { .. }
-                | TenantEvent::WebhookRemoved { .. } => {
+                | TenantEvent::WebhookRemoved { .. }
+                | TenantEvent::WebhookKeysSet { .. }
+                | TenantEvent::WebhookPaused { .. } => {
                     self.tenant.apply(entry).map_err(|what| format!("a fact of the tenant does not make sense: {what}"))?;
                 }
             }

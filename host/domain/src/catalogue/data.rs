@@ -453,24 +453,6 @@ shapes! {
         /// Who revoked it.
         by: String,
     }
-    /// Events are sent to a place.
-    WebhookSet {
-        /// The webhook.
-        webhook: String,
-        /// The scheme and the host that they are sent to. The rest of the URL may be somebody's secret.
-        place: String,
-        /// Which types; none: all.
-        types: Vec<String>,
-        /// Who says so.
-        by: String,
-    }
-    /// Events are no longer sent there.
-    WebhookRemoved {
-        /// The webhook.
-        webhook: String,
-        /// Who says so.
-        by: String,
-    }
     /// Runs are no longer kept.
     RunsRemoved {
         /// All of them ended before this instant.
@@ -492,3 +474,6 @@ shapes! {
         says: String,
     }
 }
+
+mod webhooks;
+pub use webhooks::{WebhookKeysSet, WebhookPaused, WebhookRemoved, WebhookSet};

@@ -14,7 +14,7 @@ pub use envelope::{CloudEvent, Origin, Position, PositionError, ReadError};
 pub use heard::{Listener, Unheard, started};
 pub use inline::{INLINE_LEN_MAX, KEYS_SHOWN_MAX};
 pub use of_run::Teller;
-pub use of_tenant::tell;
+pub use of_tenant::{place_of, tell};
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -118,6 +118,8 @@ types! {
     TenantSecretRemoved, "tenant.secret-removed", Secret, "A secret is gone.";
     TenantWebhookSet, "tenant.webhook-set", WebhookSet, "Events are sent to a place.";
     TenantWebhookRemoved, "tenant.webhook-removed", WebhookRemoved, "Events are no longer sent there.";
+    TenantWebhookKeysSet, "tenant.webhook-keys-set", WebhookKeysSet, "What is sent to a webhook is signed with other keys.";
+    TenantWebhookPaused, "tenant.webhook-paused", WebhookPaused, "Nothing is sent to a webhook until it is set again.";
     KeyCreated, "key.created", KeyCreated, "There is a new key.";
     KeyRevoked, "key.revoked", KeyRevoked, "A key opens nothing any more.";
 }

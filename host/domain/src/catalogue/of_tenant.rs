@@ -78,7 +78,9 @@ fn of_fact(event: &TenantEvent) -> (Option<String>, Data) {
         | TenantEvent::KeyCreated { .. }
         | TenantEvent::KeyRevoked { .. }
         | TenantEvent::WebhookSet { .. }
-        | TenantEvent::WebhookRemoved { .. } => of_itself(event),
+        | TenantEvent::WebhookRemoved { .. }
+        | TenantEvent::WebhookKeysSet { .. }
+        | TenantEvent::WebhookPaused { .. } => of_itself(event),
     }
 }
 
@@ -113,6 +115,15 @@ fn of_itself(event: &TenantEvent) -> (Option<String>, Data) {
         TenantEvent::WebhookRemoved { webhook, by } => {
             let removed = data::WebhookRemoved { webhook: webhook.to_string(), by: text(by) };
             (Some(format!("webhook/{webhook}")), Data::TenantWebhookRemoved(removed))
+        }
+        TenantEvent::WebhookKeysSet { webhook, keys, by, destroyed: _ } => {
+            let previous_until = keys.iter().find_map(|key| key.until).map(|until| until.to_string());
+            let set = data::WebhookKeysSet { webhook: webhook.to_string(), keys: keys.len() as u64, previous_until, by: text(by) };
+            (Some(format!("webhook/{webhook}")), Data::TenantWebhookKeysSet(set))
+        }
+        TenantEvent::WebhookPaused { webhook, reason, by } => {
+            let paused = data::WebhookPaused { webhook: webhook.to_string(), reason: text(reason), by: text(by) };
+            (Some(format!("webhook/{webhook}")), Data::TenantWebhookPaused(paused))
         }
         TenantEvent::SagaApplied { .. }
         | TenantEvent::PluginInstalled { .. }
@@ -171,8 +182,8 @@ fn written(writes: &[Write]) -> data::StateWritten {
     data::StateWritten { keys: writes.iter().take(KEYS_SHOWN_MAX).map(key).collect(), keys_count: writes.len() as u64 }
 }
 
-/// `SCHEME://HOST`: paths of webhooks are often secrets.
-fn place_of(url: &str) -> String {
+/// `SCHEME://HOST` of a URL: paths of webhooks are often secrets.
+pub fn place_of(url: &str) -> String {
     let authority_at = url.find("://").map_or(0, |at| at + 3);
     let end = url[authority_at..].find(['/', '?', '#']).map_or(url.len(), |at| authority_at + at);
     text(&url[..end])

@@ -16,7 +16,7 @@ pub use attempt::{
 pub use demand::{Author, Confirmation, Demand, Demanded, InFlight, Resolution, Resolve};
 pub use grant::{HostGrant, Reach, Transport};
 pub use limits::LimitName;
-pub use tenant::{PartState, RemovedRun, RemovedUsage, RemovedWrite, Resolvers, TenantEntry, TenantEvent};
+pub use tenant::{PartState, RemovedRun, RemovedUsage, RemovedWrite, Resolvers, TenantEntry, TenantEvent, WebhookKey};
 
 use crate::digest::Digest;
 use crate::id::{PluginName, SagaName, StepIndex};

@@ -213,6 +213,27 @@ pub enum TenantEvent {
         /// What their records said was used.
         used: RemovedUsage,
     },
+    /// What is sent to a webhook is signed with these keys from now on. What each is stands sealed beside the records, so that it can be
+    /// destroyed.
+    WebhookKeysSet {
+        /// Its name.
+        webhook: WebhookName,
+        /// The keys, the newest first; none: it is about to be removed.
+        keys: Vec<WebhookKey>,
+        /// What was sealed of others, which is destroyed.
+        destroyed: Vec<Digest>,
+        /// Who says so.
+        by: String,
+    },
+    /// Nothing is sent to a webhook until it is set again.
+    WebhookPaused {
+        /// Its name.
+        webhook: WebhookName,
+        /// Why.
+        reason: String,
+        /// Who says so.
+        by: String,
+    },
 }
 
 /// A run that is no longer kept.
@@ -256,6 +277,15 @@ pub struct RemovedUsage {
     pub requests: u64,
     /// Bytes of log.
     pub log_bytes: u64,
+}
+
+/// What something that is sent to a webhook is signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookKey {
+    /// The digest of what is sealed.
+    pub sealed: Digest,
+    /// When it is used no longer; none: when there is another one.
+    pub until: Option<Timestamp>,
 }
 
 /// How a part of the host fares.

@@ -67,6 +67,8 @@ impl Usage {
             | TenantEvent::PluginVersionDeleted { .. }
             | TenantEvent::WebhookSet { .. }
             | TenantEvent::WebhookRemoved { .. }
+            | TenantEvent::WebhookKeysSet { .. }
+            | TenantEvent::WebhookPaused { .. }
             | TenantEvent::SagaApplied { .. }
             | TenantEvent::PluginInstalled { .. }
             | TenantEvent::StateWritten { .. }

@@ -1,19 +1,20 @@
 //! Whether a fact may follow, and whether what it stands for is allowed: the only place that says no to a wish about a tenant itself. Who may
 //! wish it is decided before, in `access`; whether live runs pin a version that is to go is known to the caller only.
 
-use super::{KEYS_MAX, Published, Tenant, TenantLimits, VERSIONS_MAX};
+use super::{KEYS_MAX, Published, Tenant, TenantLimits, VERSIONS_MAX, Webhook};
 use crate::access::Standing;
-use crate::capability::{Destination, Host, Scheme};
 use crate::catalogue;
 use crate::decide::{REASON_LEN_MAX, Unfit, WHO_LEN_MAX};
+use crate::definition::Mistakes;
 use crate::event::{LimitName, TenantEvent};
 use crate::id::{KeyId, KeyName, PluginName, WebhookName};
 use crate::time::Timestamp;
+use crate::webhook::Target;
 
-/// Longest URL of a webhook in bytes.
-pub const URL_LEN_MAX: usize = 2048;
 /// Most types of events that a webhook names.
 pub const EVENT_TYPES_MAX: usize = 64;
+/// Most keys that sign what is sent to one webhook: one, and the one whose place it takes.
+pub const WEBHOOK_KEYS_MAX: usize = 2;
 
 /// What becomes of a wish that is not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Tenant {
             | TenantEvent::KeyRevoked { by, .. }
             | TenantEvent::PluginVersionDeleted { by, .. }
             | TenantEvent::WebhookRemoved { by, .. } => bounded("who says so", by, WHO_LEN_MAX)?,
-            TenantEvent::TenantSuspended { reason, by } => {
+            TenantEvent::TenantSuspended { reason, by } | TenantEvent::WebhookPaused { reason, by, .. } => {
                 bounded("who says so", by, WHO_LEN_MAX)?;
                 bounded("the reason", reason, REASON_LEN_MAX)?;
             }
@@ -62,8 +63,13 @@ impl Tenant {
             TenantEvent::WebhookSet { webhook, url, types, by, .. } => {
                 self.at_work(by)?;
                 self.may_have_webhook(webhook)?;
-                check_url(url)?;
-                check_types(types)?;
+                if let Some(first) = webhook_mistakes(url, types).0.first() {
+                    return unfit("webhook_refused", first.to_string());
+                }
+            }
+            TenantEvent::WebhookKeysSet { keys, by, .. } => {
+                bounded("who says so", by, WHO_LEN_MAX)?;
+                assert!(keys.len() <= WEBHOOK_KEYS_MAX, "the host makes keys, and never {}", keys.len());
             }
             TenantEvent::SagaApplied { .. }
             | TenantEvent::PluginInstalled { .. }
@@ -96,7 +102,15 @@ impl Tenant {
             }
             TenantEvent::WebhookSet { webhook, url, types, secret, .. } => {
                 let known = self.webhooks.get(webhook);
-                lives && known.is_some_and(|known| (&known.url, &known.types, &known.secret) == (url, types, secret))
+                let is_so = |known: &Webhook| (&known.url, &known.types, &known.secret) == (url, types, secret);
+                lives && known.is_some_and(|known| is_so(known) && known.paused.is_none())
+            }
+            TenantEvent::WebhookKeysSet { webhook, keys, .. } => {
+                lives && self.webhooks.get(webhook).is_some_and(|known| known.keys == *keys)
+            }
+            // Whoever paused it first said why.
+            TenantEvent::WebhookPaused { webhook, .. } => {
+                lives && self.webhooks.get(webhook).is_some_and(|known| known.paused.is_some())
             }
             TenantEvent::TenantCreated { .. }
             | TenantEvent::KeyCreated { .. }
@@ -140,7 +154,9 @@ impl Tenant {
                 Some(_) => self.lives(),
                 None => unfit("version_unknown", format!("plugin `{plugin}` has no version {version}")),
             },
-            TenantEvent::WebhookRemoved { webhook, .. } => self.has_webhook(webhook),
+            TenantEvent::WebhookRemoved { webhook, .. }
+            | TenantEvent::WebhookKeysSet { webhook, .. }
+            | TenantEvent::WebhookPaused { webhook, .. } => self.has_webhook(webhook),
             TenantEvent::SagaApplied { .. }
             | TenantEvent::PluginInstalled { .. }
             | TenantEvent::StateWritten { .. }
@@ -254,39 +270,27 @@ fn bounded(what: &str, text: &str, len_max: usize) -> Result<(), Unfit> {
     unfit("text_length", format!("{what} has {} bytes: 1 to {len_max} are allowed", text.len()))
 }
 
-/// Over TLS, or to this machine, where there is nobody to listen. Whether an address may be reached is for whoever sends.
-fn check_url(url: &str) -> Result<(), Unfit> {
-    let wrong = |why: &str| unfit("webhook_url", format!("{why}: write a URL such as https://example.com/hooks/amends"));
-    let plain = url.len() <= URL_LEN_MAX && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    if !plain {
-        return wrong(&format!("the URL has more than {URL_LEN_MAX} bytes, a fragment, spaces or characters that are not ASCII"));
+/// All that is wrong with where a webhook would send what, each by the name that requests give it.
+pub fn webhook_mistakes(url: &str, types: &[String]) -> Mistakes {
+    let mut mistakes = Mistakes::default();
+    if let Err(error) = Target::read(url) {
+        mistakes.add("url", error.to_string());
     }
-    let (scheme, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-        (Some(rest), _) => (Scheme::Https, rest),
-        (None, Some(rest)) => (Scheme::Http, rest),
-        (None, None) => return wrong("the URL does not begin with https://"),
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let destination = match Destination::read(scheme, authority) {
-        Ok(destination) => destination,
-        Err(error) => return wrong(&error.to_string()),
-    };
-    match (scheme, destination.host()) {
-        (Scheme::Https, _) => Ok(()),
-        (Scheme::Http, Host::Address(address)) if address.is_loopback() => Ok(()),
-        (Scheme::Http, _) => wrong("the URL goes over http, which others can read"),
+    if types.len() > EVENT_TYPES_MAX {
+        mistakes.add("events", format!("{} types of events: {EVENT_TYPES_MAX} are allowed", types.len()));
+        return mistakes;
     }
+    for (at, unknown) in types.iter().enumerate().filter(|(_, pattern)| !is_known(pattern)) {
+        mistakes.add(&format!("events[{at}]"), no_type(unknown));
+    }
+    mistakes
 }
 
-fn check_types(types: &[String]) -> Result<(), Unfit> {
-    if types.len() > EVENT_TYPES_MAX {
-        return unfit("webhook_types", format!("{} types of events: {EVENT_TYPES_MAX} are allowed", types.len()));
-    }
-    match types.iter().find(|pattern| !catalogue::TYPES.iter().any(|known| catalogue::selects(pattern, known.name))) {
-        Some(unknown) => {
-            let shown: String = unknown.chars().take(80).collect();
-            unfit("webhook_types", format!("`{shown}` is no type of events: write one such as workflow.saga.failed, or workflow.*"))
-        }
-        None => Ok(()),
-    }
+fn is_known(pattern: &str) -> bool {
+    catalogue::TYPES.iter().any(|known| catalogue::selects(pattern, known.name))
+}
+
+fn no_type(unknown: &str) -> String {
+    let shown: String = unknown.chars().take(80).collect();
+    format!("`{shown}` is no type of events: write one such as workflow.saga.failed, or workflow.*")
 }

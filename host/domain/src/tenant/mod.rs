@@ -4,13 +4,13 @@ mod admit;
 mod key;
 mod limits;
 
-pub use admit::{Admitted, EVENT_TYPES_MAX, URL_LEN_MAX};
+pub use admit::{Admitted, EVENT_TYPES_MAX, WEBHOOK_KEYS_MAX, webhook_mistakes};
 pub use key::{Key, KeyRefused};
 pub use limits::{LimitsPatch, TenantLimits, Unit};
 
 use crate::access::{Standing, Token};
 use crate::digest::Digest;
-use crate::event::{TenantEntry, TenantEvent};
+use crate::event::{TenantEntry, TenantEvent, WebhookKey};
 use crate::id::{KeyId, PluginName, PluginVersion, SecretName, WebhookName};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub struct Tenant {
     webhooks: BTreeMap<WebhookName, Webhook>,
 }
 
-/// Why a tenant stands still.
+/// Why a tenant, or one of its webhooks, stands still.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspension {
     /// Since when.
@@ -69,6 +69,12 @@ pub struct Webhook {
     pub types: Vec<String>,
     /// The secret that what is sent is signed with.
     pub secret: Option<SecretName>,
+    /// Since when there is one of this name.
+    pub created: Timestamp,
+    /// What it is signed with besides, the newest first.
+    pub keys: Vec<WebhookKey>,
+    /// Why nothing is sent, if that is so.
+    pub paused: Option<Suspension>,
 }
 
 impl Default for Tenant {
@@ -151,6 +157,11 @@ impl Tenant {
         self.webhooks.iter()
     }
 
+    /// One of them.
+    pub fn webhook(&self, webhook: &WebhookName) -> Option<&Webhook> {
+        self.webhooks.get(webhook)
+    }
+
     /// Takes in the next fact.
     ///
     /// # Errors
@@ -181,10 +192,16 @@ impl Tenant {
             }
             TenantEvent::PluginVersionDeleted { plugin, version, .. } => self.forget(plugin, version),
             TenantEvent::WebhookSet { webhook, url, types, secret, .. } => {
-                let set = Webhook { url: url.clone(), types: types.clone(), secret: secret.clone() };
-                self.webhooks.insert(webhook.clone(), set);
+                let (created, keys) = self.webhooks.remove(webhook).map_or((at, Vec::new()), |known| (known.created, known.keys));
+                let (url, types, secret) = (url.clone(), types.clone(), secret.clone());
+                self.webhooks.insert(webhook.clone(), Webhook { url, types, secret, created, keys, paused: None });
             }
             TenantEvent::WebhookRemoved { webhook, .. } => drop(self.webhooks.remove(webhook)),
+            TenantEvent::WebhookKeysSet { webhook, keys, .. } => self.known_webhook(webhook).keys.clone_from(keys),
+            TenantEvent::WebhookPaused { webhook, reason, by } => {
+                let paused = Suspension { since: at, reason: reason.clone(), by: by.clone() };
+                self.known_webhook(webhook).paused = Some(paused);
+            }
             TenantEvent::SagaApplied { .. }
             | TenantEvent::PluginInstalled { .. }
             | TenantEvent::StateWritten { .. }
@@ -210,6 +227,10 @@ impl Tenant {
         }
         self.keys.insert(key.id, key);
         Ok(())
+    }
+
+    fn known_webhook(&mut self, webhook: &WebhookName) -> &mut Webhook {
+        self.webhooks.get_mut(webhook).expect("it fits, so there is one")
     }
 
     fn forget(&mut self, plugin: &PluginName, version: &PluginVersion) {

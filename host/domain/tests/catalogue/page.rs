@@ -42,7 +42,7 @@ pub(crate) fn page() -> String {
     let cut = format!(
         "A value longer than {INLINE_LEN_MAX} bytes of JSON does not stand in an event: `cut` says which field, how long it is, its digest and where to read it.\n\
          Events about the state name at most {KEYS_SHOWN_MAX} keys.\n\n\
-         A webhook that wants some types only names them, or the beginning of several: `workflow.saga.failed`, `workflow.step.*`, `*`.\n\n\
+         A webhook that wants some types only names them, or the beginning of several: `workflow.saga.failed`, `workflow.step.*`, `*`. See [webhooks.md](webhooks.md).\n\n\
          ## Types\n| type | when |\n|---|---|\n"
     );
     page.push_str(&cut);

@@ -8,7 +8,8 @@ use amends_domain::audit::export::{Exporter, Flaw, LaneReport, Verdict, Verifier
 use amends_domain::audit::{Body, Head};
 use amends_domain::digest::Digest;
 use amends_domain::event::{
-    Entry, Event, HostGrant, LimitName, PartState, Reach, RemovedUsage, Resolvers, Role, TenantEntry, TenantEvent, Transport, Write,
+    Entry, Event, HostGrant, LimitName, PartState, Reach, RemovedUsage, Resolvers, Role, TenantEntry, TenantEvent, Transport,
+    WebhookKey, Write,
 };
 use amends_domain::id::{KeyId, Lane, RunId, TenantId};
 use amends_domain::payload::Payload;
@@ -118,6 +119,7 @@ fn tenant_facts() -> Vec<TenantEvent> {
         by: by(),
     });
     let webhook = || "billing".parse().expect("a name");
+    let signed = WebhookKey { sealed: Digest::of(b"key"), until: None };
     let types = vec!["workflow.saga.*".to_owned()];
     let plugin = || plugin.parse().expect("a name");
     let version = || version.parse().expect("a version");
@@ -131,6 +133,8 @@ fn tenant_facts() -> Vec<TenantEvent> {
             by: by(),
         },
         TenantEvent::WebhookSet { webhook: webhook(), url: "https://example.com/".into(), types, secret: None, by: by() },
+        TenantEvent::WebhookKeysSet { webhook: webhook(), keys: vec![signed], destroyed: vec![Digest::of(b"before")], by: by() },
+        TenantEvent::WebhookPaused { webhook: webhook(), reason: "it answered 410".into(), by: "host".into() },
         TenantEvent::TenantSuspended { reason: "unpaid".into(), by: by() },
         TenantEvent::TenantReopened { by: by() },
         TenantEvent::WebhookRemoved { webhook: webhook(), by: by() },
@@ -244,7 +248,9 @@ fn number_writes(lanes: &mut [LaneBodies]) {
                     | TenantEvent::PluginPublished { .. }
                     | TenantEvent::PluginVersionDeleted { .. }
                     | TenantEvent::WebhookSet { .. }
-                    | TenantEvent::WebhookRemoved { .. } => None,
+                    | TenantEvent::WebhookRemoved { .. }
+                    | TenantEvent::WebhookKeysSet { .. }
+                    | TenantEvent::WebhookPaused { .. } => None,
                 });
                 written.flatten().collect()
             }

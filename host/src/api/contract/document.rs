@@ -4,7 +4,7 @@ use super::shapes::{Shapes, parameter};
 use super::{Answer, Must, Needs, Operation, Parameter, Takes};
 use crate::api::problem::{self, Code, Told};
 use amends_domain::explain::DeadLetterId;
-use amends_domain::id::{KeyId, PluginName, PluginVersion, RunId, SagaName, SecretName, SignalName, TenantId};
+use amends_domain::id::{KeyId, PluginName, PluginVersion, RunId, SagaName, SecretName, SignalName, TenantId, WebhookName};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -131,6 +131,7 @@ fn of_path(name: &str, path: &str) -> Parameter {
         "letter" => parameter::<DeadLetterId>("letter", "The dead letter: its run and its step."),
         "name" => parameter::<SignalName>("name", "The signal."),
         "secret" => parameter::<SecretName>("secret", "The secret."),
+        "webhook" => parameter::<WebhookName>("webhook", "The webhook."),
         "place" => {
             let says = "`HOST` or `HOST:PORT`; `*.example.com` leaves one label open.";
             Parameter { name: "place", says, schema: json!({ "type": "string", "minLength": 1, "maxLength": 300 }) }

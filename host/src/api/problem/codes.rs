@@ -47,6 +47,7 @@ codes! {
         signal_name: "The name of the signal is none", "Names have 1 to 64 lower-case letters, digits, `-`, `_` or `.`, and begin with a letter or a digit.", "Use the name that the saga waits for.";
         wait_malformed: "The wait is no span of time", "`wait` is not a whole number and `ms`, `s` or `m`.", "Write `30s`.";
         wait_too_long: "The wait is too long", "`wait` is longer than 60 seconds.", "Wait for less and ask again, or follow the events.";
+        webhook_name: "The name of the webhook is none", "Names have 1 to 64 lower-case letters, digits, `-`, `_` or `.`, and begin with a letter or a digit.", "Choose another name.";
     }
     401 {
         key_expired: "The key expired", "The token is right, and the time of its key is over.", "Ask an administrator of the tenant for another key.";
@@ -174,8 +175,8 @@ codes! {
         unknown_plugin: "The saga uses a plugin that is not installed", "It was deleted since the saga was applied.", "Push it again.";
         unknown_signal: "No step waits for such a signal", "`detail` names the signals of the saga.", "Use one of them.";
         unknown_step: "The saga has no such step", "`detail` names the saga.", "Use the id of a step of it.";
-        webhook_types: "The types of events are wrong", "`detail` names the one that there is not.", "Write one such as `workflow.saga.failed`, or `workflow.*`.";
-        webhook_url: "The URL is wrong", "`detail` says what is wrong with it.", "Write one such as `https://example.com/hooks/amends`.";
+        webhook_overlap: "The overlap is out of range", "`overlap` is no span of time, or longer than 7 days.", "Write one such as `24h`, or leave it out for a day.";
+        webhook_refused: "There can be no such webhook", "`errors` has every mistake with its field.", "Write a URL such as `https://example.com/hooks/amends`, and types such as `workflow.saga.failed` or `workflow.*`.";
         who_length: "The name of whoever asks is too long", "Records name whoever asks.", "Use a key with a shorter name.";
     }
     429 {

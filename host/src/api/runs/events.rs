@@ -7,7 +7,7 @@ use crate::api::auth::Tenant;
 use crate::api::contract::{Answer, Operation, Parameter, Shape, get, shapes};
 use crate::api::page::{Page, Wanted};
 use crate::api::problem::Problem;
-use crate::api::stream::{Of, Reader};
+use crate::coordinator::{Of, OtherLane, Reader};
 use amends_domain::access::Action;
 use amends_domain::catalogue::{CloudEvent, Position};
 use amends_domain::id::TenantId;
@@ -90,10 +90,10 @@ fn events(api: &Api, tenant: &TenantId, of: Of, wanted: &Wanted, headers: &Heade
     if wanted_form(headers)? == Form::Stream {
         let last = headers.get(LAST).map(|last| last.to_str().unwrap_or_default().parse()).transpose();
         let last = last.map_err(|error| Problem::new("event_id_malformed", format!("`Last-Event-ID`: {error}")))?;
-        return stream(api, tenant, Reader::new(api, tenant, of, last.or(wanted.after()?))?);
+        return stream(api, tenant, reader(api, tenant, of, last.or(wanted.after()?))?);
     }
     let (limit, after) = (wanted.limit()?, wanted.after::<Position>()?);
-    let mut reader = Reader::new(api, tenant, of, after)?;
+    let mut reader = reader(api, tenant, of, after)?;
     let mut found: Vec<CloudEvent> = Vec::new();
     while found.len() <= limit {
         match reader.next().map_err(|error| Problem::of(&error))? {
@@ -102,6 +102,11 @@ fn events(api: &Api, tenant: &TenantId, of: Of, wanted: &Wanted, headers: &Heade
         }
     }
     Ok(Json(Page::of(found, limit, |event| event.position.to_string())).into_response())
+}
+
+fn reader(api: &Api, tenant: &TenantId, of: Of, after: Option<Position>) -> Result<Reader, Problem> {
+    let reader = api.coordinator().events(tenant, of, after);
+    reader.map_err(|error: OtherLane| Problem::new("event_id_malformed", error.to_string()))
 }
 
 /// In which form somebody wants them.

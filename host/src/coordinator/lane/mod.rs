@@ -3,6 +3,7 @@
 
 mod names;
 mod rights;
+pub(super) mod together;
 
 use super::allowance::Allowance;
 use super::error::{DriveError, KeepError, StartError};

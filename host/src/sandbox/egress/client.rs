@@ -1,11 +1,11 @@
 //! Connections to what was granted. One for each request: what a connection of an earlier attempt was told must not reach a later one.
 
-use super::body::Sent;
 use super::limits::{ADDRESSES_MAX, ANSWER_BUFFER_LEN_MAX, CONNECT_MAX, HEADERS_MAX};
 use super::names::{Names, SystemNames};
 use super::{EgressSettings, Traces};
 use amends_domain::capability::{Denial, Destination, Host, Scheme, check_addresses};
 use amends_domain::event::HostGrant;
+use http_body::Body;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -49,8 +49,13 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
+/// A body that can be sent.
+pub(super) trait Sendable: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static {}
+
+impl<B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static> Sendable for B {}
+
 /// A connection: where requests go in, and what moves the bytes.
-pub(super) type Connected = (SendRequest<Sent>, Connection<TokioIo<Box<dyn Stream>>, Sent>);
+pub(super) type Connected<B> = (SendRequest<B>, Connection<TokioIo<Box<dyn Stream>>, B>);
 
 impl Client {
     /// Knows nobody yet.
@@ -72,13 +77,18 @@ impl Client {
     }
 
     /// Connects to where `grant` allows. `within` is cut to [`CONNECT_MAX`].
-    pub(super) async fn connect(&self, grant: &HostGrant, to: &Destination, within: Duration) -> Result<Connected, ConnectError> {
+    pub(super) async fn connect<B: Sendable>(
+        &self,
+        grant: &HostGrant,
+        to: &Destination,
+        within: Duration,
+    ) -> Result<Connected<B>, ConnectError> {
         let within = within.min(CONNECT_MAX);
         let connected = tokio::time::timeout(within, self.connect_at_all(grant, to)).await;
         connected.map_err(|_| ConnectError::TimedOut(within))?
     }
 
-    async fn connect_at_all(&self, grant: &HostGrant, to: &Destination) -> Result<Connected, ConnectError> {
+    async fn connect_at_all<B: Sendable>(&self, grant: &HostGrant, to: &Destination) -> Result<Connected<B>, ConnectError> {
         // Resolved once. What was checked is what is connected to, so that a name cannot mean something else the second time.
         let addresses = self.addresses(to.host()).await?;
         check_addresses(grant, to, &addresses)?;

@@ -1,4 +1,4 @@
-//! The way of a guest's requests: what it may reach is granted, the address that was checked is the one that is connected to, the intent is
+//! The way out. `courier` carries what the host itself sends where tenants say. The rest is the way of a guest's requests: what it may reach is granted, the address that was checked is the one that is connected to, the intent is
 //! durable before a byte of the request leaves, and everything is bounded. `hooks` is where guests come in, `exchange` is one request.
 //!
 //! The connection is made before the intent is noted. Connecting says nothing to the other side, and a host that cannot be reached leaves
@@ -6,12 +6,14 @@
 
 mod body;
 mod client;
+mod courier;
 mod exchange;
 mod hooks;
 mod limits;
 mod names;
 
 pub(super) use client::Client;
+pub use courier::{Carried, Courier, Letter, Line, Undelivered};
 pub(super) use hooks::Egress;
 pub use names::Names;
 

@@ -7,7 +7,7 @@ use super::RedbStore;
 use super::file::{FILE_NAME, database, disk_at};
 use super::tables::{
     COMPONENTS, DEAD_LETTERS, DEFINITIONS, FILE_FORMAT, GRANTS, KEYS, LANES, META, NumberRow, OPEN_RUNS, PLUGINS, RECORDS,
-    RESOLVERS, RUNS, SAGAS, SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, TENANTS, USAGE, decode,
+    RESOLVERS, RUNS, SAGAS, SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, TENANTS, USAGE, WEBHOOKS, decode,
 };
 use super::write::FORMAT;
 use ::redb::{Database, Key, ReadableDatabase, ReadableTable, Table, TableDefinition, TableHandle, Value};
@@ -27,7 +27,7 @@ macro_rules! for_every_table {
     ($do:ident) => {
         $do!(
             META TENANTS LANES RECORDS RUNS OPEN_RUNS DEAD_LETTERS RESOLVERS STATE KEYS SAGAS DEFINITIONS PLUGINS GRANTS SECRETS
-            SECRET_GRANTS TENANT_FACTS USAGE COMPONENTS
+            SECRET_GRANTS TENANT_FACTS USAGE WEBHOOKS COMPONENTS
         )
     };
 }

@@ -13,12 +13,12 @@ pub use file::Compacted;
 
 use super::backup::{BackupError, Summary};
 use super::rows::part_of_journal;
-use super::{Commit, Counts, LaneRow, OpenRun, PAGE_LEN_MAX, RunRecord, SagaRow, Store, StoreError, Value, rows};
+use super::{Commit, Counts, LaneRow, OpenRun, PAGE_LEN_MAX, RunRecord, SagaRow, Store, StoreError, Value, WebhookCursor, rows};
 use ::redb::{AccessGuard, Database, ReadableDatabase, ReadableTableMetadata, StorageError};
 use amends_domain::audit::{Head, Sealed};
 use amends_domain::digest::Digest;
 use amends_domain::event::{HostGrant, Resolvers, TenantEntry};
-use amends_domain::id::{Lane, NameError, PluginName, RunId, SagaName, SecretName, TenantId};
+use amends_domain::id::{Lane, NameError, PluginName, RunId, SagaName, SecretName, TenantId, WebhookName};
 use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tables::{
     COMPONENTS, DEAD_LETTERS, DEFINITIONS, Ending, GRANTS, KEYS, LANES, OPEN_RUNS, PLUGINS, RECORDS, RESOLVERS, RUNS, SAGAS,
-    SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, USAGE, decode,
+    SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, USAGE, WEBHOOKS, decode,
 };
 
 /// Behind every name and every place that is granted: they are visible ASCII.
@@ -363,6 +363,27 @@ impl Store for RedbStore {
                 Ok(row.0)
             })
             .collect()
+    }
+
+    fn webhook_cursors(&self, tenant: &TenantId) -> Result<Vec<(WebhookName, WebhookCursor)>, StoreError> {
+        let snapshot = self.read()?;
+        let Some(no) = snapshot.tenant_no(tenant)? else { return Ok(Vec::new()) };
+        let table = snapshot.table(WEBHOOKS)?;
+        let found = table.range((no, "")..=(no, NAMES_END))?;
+        found
+            .map(|found| {
+                let (key, row) = found?;
+                let name = key.value().1;
+                let place = || format!("webhooks {tenant} {name}");
+                let row: tables::CursorRow = decode(row.value(), place)?;
+                Ok((named(name, place)?, row.into()))
+            })
+            .collect()
+    }
+
+    fn keep_webhook_cursors(&self, cursors: &[(TenantId, WebhookName, WebhookCursor)]) -> Result<(), StoreError> {
+        // What comes behind the end is sent again by the next process.
+        if cursors.is_empty() || self.closed.load(Ordering::Acquire) { Ok(()) } else { self.keep_cursors(cursors) }
     }
 
     fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {

@@ -1,22 +1,24 @@
 //! The tables of the data file and the stored form of their rows. Apart, because a file written today must open for ever: what is
 //! here changes by a new format beside the old one, never in place.
 
-use super::super::StoreError;
+use super::super::{StoreError, WebhookCursor};
 use ::redb::TableDefinition;
 use amends_domain::audit::Head;
+use amends_domain::catalogue::Position;
 use amends_domain::digest::Digest;
 use amends_domain::event::{HostGrant, Resolvers, TenantEntry};
-use amends_domain::id::RunId;
+use amends_domain::id::{Lane, RunId};
 use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
 use amends_domain::run::RunHead;
 use amends_domain::time::Timestamp;
+use amends_domain::webhook::Failing;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The format of the file as a whole: which tables there are. 2 has `dead_letters` and `resolvers`, 3 has
-/// `grants`, `secrets`, `secret_grants` and `tenant_facts`, 4 has `usage`, 5 has records without their bodies.
-pub(super) const FILE_FORMAT: u32 = 5;
+/// `grants`, `secrets`, `secret_grants` and `tenant_facts`, 4 has `usage`, 5 has records without their bodies, 6 has `webhooks`.
+pub(super) const FILE_FORMAT: u32 = 6;
 
 /// The stored form of rows that this release writes; the first byte of every row.
 const ROW_FORMAT: u8 = 1;
@@ -71,6 +73,8 @@ pub(super) const SECRET_GRANTS: TableDefinition<(u32, &str, &str), ()> = TableDe
 pub(super) const TENANT_FACTS: TableDefinition<(u32, u32, u64, u32), &[u8]> = TableDefinition::new("tenant_facts");
 /// tenant no → [`UsageRow`].
 pub(super) const USAGE: TableDefinition<u32, &[u8]> = TableDefinition::new("usage");
+/// (tenant no, webhook) → [`CursorRow`].
+pub(super) const WEBHOOKS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("webhooks");
 /// digest → the component, as it is: its key names its bytes.
 pub(super) const COMPONENTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("components");
 
@@ -142,6 +146,31 @@ pub(super) struct ResolversRow(pub(super) Resolvers);
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct UsageRow(pub(super) Usage);
+
+/// How far a webhook is: the position of an event, and since when nothing is delivered and how often it was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CursorRow {
+    lane: u32,
+    seq: u64,
+    fact: u32,
+    part: u8,
+    failing: Option<(Timestamp, u32)>,
+}
+
+impl From<&WebhookCursor> for CursorRow {
+    fn from(cursor: &WebhookCursor) -> Self {
+        let Position { lane, seq, fact, part } = cursor.position;
+        Self { lane: lane.0, seq, fact, part, failing: cursor.failing.map(|failing| (failing.since, failing.attempts)) }
+    }
+}
+
+impl From<CursorRow> for WebhookCursor {
+    fn from(row: CursorRow) -> Self {
+        let CursorRow { lane, seq, fact, part, failing } = row;
+        let failing = failing.map(|(since, attempts)| Failing { since, attempts });
+        Self { position: Position { lane: Lane(lane), seq, fact, part }, failing }
+    }
+}
 
 /// The stored form of a row: a format byte, then postcard.
 pub(super) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
@@ -269,6 +298,12 @@ mod tests {
         check(&GrantRow(grant), "01016801ac0201034745540101");
         let created = TenantEntry { at: Timestamp(7), event: TenantEvent::TenantCreated { by: "op".into() } };
         check(&FactRow(created), "01070a026f70");
+        let position = Position { lane: Lane(1), seq: 300, fact: 2, part: 3 };
+        let delivering = WebhookCursor { position, failing: None };
+        check(&CursorRow::from(&delivering), "0101ac02020300");
+        let failing = WebhookCursor { failing: Some(Failing { since: Timestamp(7), attempts: 300 }), ..delivering };
+        check(&CursorRow::from(&failing), "0101ac0202030107ac02");
+        assert_eq!(WebhookCursor::from(CursorRow::from(&failing)), failing);
         let row = RunRow { lane: 0, last: 9, head };
         let read = |hex: &str| {
             let bytes: Vec<u8> =

@@ -1,20 +1,20 @@
 //! One commit, one transaction. Apart, because everything that changes the file is here.
 
-use super::super::rows::{OpenChange, SecretUse, TenantRows, head_behind};
-use super::super::{Commit, LaneCommit, StoreError};
+use super::super::rows::{CursorChange, OpenChange, SecretUse, TenantRows, goes_on, head_behind};
+use super::super::{Commit, LaneCommit, StoreError, WebhookCursor};
 use super::RedbStore;
 use super::read::{lane_row, record, tenant_row, value};
 use super::removal::remove_runs;
 use super::tables::{
-    COMPONENTS, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, FactRow, GRANTS, GrantRow, KEYS, KeyRow, LANES,
-    LINK_LEN, LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS,
-    SECRET_GRANTS, SECRETS, STATE, StateRow, TENANT_FACTS, TENANTS, TenantRow, USAGE, UsageRow, decode, decode_run, decode_usage,
-    encode, encode_run, encode_usage,
+    COMPONENTS, CursorRow, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, FactRow, GRANTS, GrantRow, KEYS, KeyRow,
+    LANES, LINK_LEN, LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow,
+    SAGAS, SECRET_GRANTS, SECRETS, STATE, StateRow, TENANT_FACTS, TENANTS, TenantRow, USAGE, UsageRow, WEBHOOKS, decode,
+    decode_run, decode_usage, encode, encode_run, encode_usage,
 };
 use ::redb::{Durability, ReadableTable, WriteTransaction};
 use amends_domain::audit::{Body, Head, usage_of};
 use amends_domain::event::{Outcome, Write};
-use amends_domain::id::{RunId, TenantId};
+use amends_domain::id::{RunId, TenantId, WebhookName};
 use amends_domain::quota::Usage;
 use amends_domain::run::RunStatus;
 use std::collections::BTreeMap;
@@ -65,6 +65,7 @@ impl RedbStore {
             write_state(&transaction, no, tenant, rows)?;
             write_names(&transaction, no, rows)?;
             write_facts(&transaction, no, rows)?;
+            write_cursors(&transaction, no, rows)?;
             add_usage(&transaction, no, rows.usage)?;
             remove_runs(&transaction, no, tenant, &rows.removed)?;
         }
@@ -81,6 +82,27 @@ impl RedbStore {
             let mut table = transaction.open_table(COMPONENTS)?;
             for sealed in destroyed {
                 table.remove(&sealed.0)?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Notes how far webhooks are: those that there are, and never back. A transaction of its own, which whoever commits waits for.
+    pub(super) fn keep_cursors(&self, cursors: &[(TenantId, WebhookName, WebhookCursor)]) -> Result<(), StoreError> {
+        let transaction = self.begin()?;
+        {
+            let tenants = transaction.open_table(TENANTS)?;
+            let mut table = transaction.open_table(WEBHOOKS)?;
+            for (tenant, webhook, cursor) in cursors {
+                let Some(row) = tenants.get(tenant.as_str())?.map(|row| tenant_row(row.value(), tenant)).transpose()? else {
+                    continue;
+                };
+                let key = (row.no, webhook.as_str());
+                let place = || format!("webhooks {tenant} {webhook}");
+                let stored = table.get(key)?.map(|row| decode::<CursorRow>(row.value(), place)).transpose()?;
+                if stored.is_some_and(|stored| goes_on(&stored.into(), cursor)) {
+                    table.insert(key, &encode(&CursorRow::from(cursor))[..])?;
+                }
             }
         }
         Ok(transaction.commit()?)
@@ -109,6 +131,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(DEAD_LETTERS)?;
     transaction.open_table(RESOLVERS)?;
     transaction.open_table(USAGE)?;
+    transaction.open_table(WEBHOOKS)?;
     make_tables_of_tenants(transaction)
 }
 
@@ -122,6 +145,10 @@ fn bring_up(transaction: &WriteTransaction, format: u32) -> Result<(), StoreErro
     }
     if format < 4 {
         add_up_usage(transaction)?;
+    }
+    if format < 6 {
+        // Opening a table that is not there makes it. No release before this format had webhooks set.
+        transaction.open_table(WEBHOOKS)?;
     }
     Ok(())
 }
@@ -325,6 +352,25 @@ fn write_facts(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows
     let mut table = transaction.open_table(TENANT_FACTS)?;
     for ((lane, seq, at), entry) in &rows.facts {
         table.insert((tenant_no, lane.0, *seq, *at), &encode(&FactRow((*entry).clone()))[..])?;
+    }
+    Ok(())
+}
+
+/// Where webhooks begin, and that there are none any more.
+fn write_cursors(transaction: &WriteTransaction, tenant_no: u32, rows: &TenantRows<'_>) -> Result<(), StoreError> {
+    if rows.webhooks.is_empty() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(WEBHOOKS)?;
+    for (webhook, change) in &rows.webhooks {
+        let key = (tenant_no, webhook.as_str());
+        match change {
+            CursorChange::Begin(_) if table.get(key)?.is_some() => {}
+            CursorChange::Begin(cursor) | CursorChange::BeginAnew(cursor) => {
+                table.insert(key, &encode(&CursorRow::from(cursor))[..])?;
+            }
+            CursorChange::Remove => drop(table.remove(key)?),
+        }
     }
     Ok(())
 }

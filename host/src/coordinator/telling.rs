@@ -1,36 +1,43 @@
 //! Events of a tenant or of one run, from wherever somebody left off, as they become durable: read from the chain, so that what is told
-//! and what can be proved are the same.
+//! and what can be proved are the same, whoever it is told to.
 
-use super::Api;
-use super::problem::Problem;
+use super::news::Heard;
+use super::{Coordinator, Parts};
 use crate::store::{Store, StoreError};
 use amends_domain::audit::{Body, BodyError, Sealed};
 use amends_domain::catalogue::{CloudEvent, Origin, Position, Teller, tell};
 use amends_domain::event::{Entry, Event};
 use amends_domain::id::{Lane, RunId, TenantId};
 use std::collections::{HashMap, VecDeque};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
-/// How often the chain is looked at for more.
-const PAUSE: Duration = Duration::from_millis(100);
 /// Most records that are read at a time.
 const RECORDS_MAX: usize = 100;
 /// Most runs whose tellers are kept. One that was let go is made again.
 const TELLERS_MAX: usize = 1000;
+/// Whoever follows one run is called for every commit of its tenant, of which few are of that run: they look no more often than this.
+const RUN_PAUSE: Duration = Duration::from_millis(20);
 
 /// Whose events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Of {
+pub enum Of {
     /// All of the tenant's.
     Tenant,
     /// Those of one run.
     Run(RunId),
 }
 
+/// Somebody named an event of another lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such event in this lane")]
+pub struct OtherLane;
+
 /// Reads events one after the other.
-pub(super) struct Reader {
-    store: Arc<dyn Store>,
+pub struct Reader {
+    parts: Arc<Parts>,
     tenant: TenantId,
     lane: Lane,
     of: Of,
@@ -40,26 +47,39 @@ pub(super) struct Reader {
     after: Option<Position>,
     tellers: HashMap<RunId, Teller>,
     read: VecDeque<CloudEvent>,
+    news: watch::Receiver<u64>,
+}
+
+impl Coordinator {
+    /// Events of a tenant or of one of its runs, behind `after`, or from the first one on.
+    ///
+    /// # Errors
+    /// [`OtherLane`].
+    pub fn events(&self, tenant: &TenantId, of: Of, after: Option<Position>) -> Result<Reader, OtherLane> {
+        let lane = Lane(0);
+        let next = match after {
+            Some(after) if after.lane == lane => after.seq,
+            Some(_) => return Err(OtherLane),
+            None => 1,
+        };
+        // Before anything is read, so that nothing falls between.
+        let Heard { records: news, webhooks: _ } = self.parts.news.of(tenant);
+        let (parts, tenant) = (Arc::clone(&self.parts), tenant.clone());
+        Ok(Reader { parts, tenant, lane, of, next, after, tellers: HashMap::new(), read: VecDeque::new(), news })
+    }
 }
 
 impl Reader {
-    /// Begins behind `after`, or with the first event of what is read.
-    pub(super) fn new(api: &Api, tenant: &TenantId, of: Of, after: Option<Position>) -> Result<Self, Problem> {
-        let store = Arc::clone(api.coordinator().store());
-        let lane = Lane(0);
-        let first = match (after, of) {
-            (Some(after), _) if after.lane == lane => after.seq,
-            (Some(_), _) => return Err(Problem::new("event_id_malformed", "there is no such event in this lane")),
-            (None, _) => 1,
-        };
-        Ok(Self { store, tenant: tenant.clone(), lane, of, next: first, after, tellers: HashMap::new(), read: VecDeque::new() })
-    }
-
-    /// The next event that is there; none: there is no more by now.
-    pub(super) fn next(&mut self) -> Result<Option<CloudEvent>, StoreError> {
+    /// The next event that is there; none: there is no more by now. Reads the store.
+    ///
+    /// # Errors
+    /// What the store says, and [`StoreError::Damaged`] if what is there makes no sense.
+    #[expect(clippy::should_implement_trait, reason = "its end is not an end: there may be more later")]
+    pub fn next(&mut self) -> Result<Option<CloudEvent>, StoreError> {
         while self.read.is_empty() {
+            self.news.mark_unchanged();
             let records = match self.of {
-                Of::Tenant => self.store.records(&self.tenant, self.lane, self.next, RECORDS_MAX)?,
+                Of::Tenant => self.parts.store.records(&self.tenant, self.lane, self.next, RECORDS_MAX)?,
                 Of::Run(run) => self.records_of(run)?,
             };
             if records.is_empty() {
@@ -73,13 +93,19 @@ impl Reader {
         Ok(self.read.pop_front())
     }
 
+    /// `event` was not taken: it is the next one again.
+    pub(super) fn put_back(&mut self, event: CloudEvent) {
+        self.read.push_front(event);
+    }
+
     /// The records of a run from the next one on. A run has few, among many of others: it is walked from its end.
     fn records_of(&self, run: RunId) -> Result<Vec<Sealed>, StoreError> {
+        let store = &*self.parts.store;
         let mut records = Vec::new();
-        let mut seq = self.store.last_record(&self.tenant, run)?.unwrap_or_default();
+        let mut seq = store.last_record(&self.tenant, run)?.unwrap_or_default();
         while seq >= self.next {
             // It was removed meanwhile.
-            let Some((record, previous, _)) = of_run(&*self.store, &self.tenant, self.lane, seq)? else { return Ok(Vec::new()) };
+            let Some((record, previous, _)) = of_run(store, &self.tenant, self.lane, seq)? else { return Ok(Vec::new()) };
             records.push(record);
             seq = previous;
         }
@@ -88,12 +114,25 @@ impl Reader {
     }
 
     /// The next event, when there is one. Dropping the future is safe.
-    pub(super) async fn wait(&mut self) -> Result<CloudEvent, StoreError> {
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub async fn wait(&mut self) -> Result<CloudEvent, StoreError> {
         loop {
             if let Some(event) = self.next()? {
                 return Ok(event);
             }
-            tokio::time::sleep(PAUSE).await;
+            self.more().await;
+            if let Of::Run(_) = self.of {
+                tokio::time::sleep(RUN_PAUSE).await;
+            }
+        }
+    }
+
+    /// Waits until there may be more than there was. Dropping the future is safe.
+    pub(super) async fn more(&mut self) {
+        if self.news.changed().await.is_err() {
+            pending::<()>().await;
         }
     }
 
@@ -114,6 +153,10 @@ impl Reader {
                 for (fact, entry) in (1..).zip(&entries) {
                     told.extend(teller.tell(&origin, fact, entry));
                 }
+                // Little is told of a run behind its end, and there are many that ended.
+                if entries.iter().any(|entry| matches!(entry.event, Event::Ended { .. })) {
+                    self.tellers.remove(&run);
+                }
             }
             Body::Tenant { .. } | Body::Run { .. } => {}
         }
@@ -128,15 +171,13 @@ impl Reader {
             if self.tellers.len() >= TELLERS_MAX {
                 self.tellers.clear();
             }
-            let Some(before) = facts_until(&*self.store, &self.tenant, self.lane, previous)? else { return Ok(None) };
+            let Some(before) = facts_until(&*self.parts.store, &self.tenant, self.lane, previous)? else { return Ok(None) };
             let first = before.first().or(entries.first());
             let definition = match first.map(|entry| &entry.event) {
-                Some(Event::Started(started)) => self.store.definition(&self.tenant, started.definition)?,
+                Some(Event::Started(started)) => self.parts.registry.definition(&self.tenant, started.definition).ok(),
                 Some(_) | None => None,
             };
-            let definition = definition.as_ref().and_then(|document| std::str::from_utf8(&document.0).ok());
-            let definition = definition.and_then(|document| amends_domain::definition::read(document).ok());
-            let mut teller = Teller::new(run, definition.map(Arc::new));
+            let mut teller = Teller::new(run, definition);
             for entry in &before {
                 teller.hear(entry);
             }

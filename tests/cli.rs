@@ -3,6 +3,8 @@
 
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/dead_letters.rs"]
 mod dead_letters;
 #[path = "cli/demands.rs"]

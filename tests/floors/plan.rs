@@ -149,8 +149,8 @@ pub(crate) const DEEDS: &[Reserved] = &[
     Reserved { path: &["SystemTime"], only: &["clock"], why: "only clock says what time it is" },
     Reserved {
         path: &["Instant"],
-        only: &["clock", "sandbox", "store/writer", "coordinator/slices", "api/request"],
-        why: "spans are measured by clock, sandbox, store/writer, coordinator/slices and api/request only",
+        only: &["clock", "sandbox", "store/writer", "coordinator/slices", "api/request", "client/load"],
+        why: "spans are measured by clock, sandbox, store/writer, coordinator/slices, api/request and client/load only",
     },
     Reserved { path: &["unbounded_channel"], only: &[], why: "no channel without a bound" },
     Reserved { path: &["unbounded"], only: &[], why: "no channel without a bound" },

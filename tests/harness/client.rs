@@ -169,6 +169,16 @@ impl Client {
         Self { address, token: Some(token.to_owned()) }
     }
 
+    /// The server that it speaks to.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its token.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Asks something and waits for the answer.
     ///
     /// # Panics

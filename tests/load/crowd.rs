@@ -1,15 +1,19 @@
 //! Many clients at once, and what they tell.
 
 use crate::site::{Owner, Site};
+use amends::client::Authorities;
+use amends::client::load::{Asker, Pace, Shape, Target, bear};
+use amends::client::load::{Heard as Answered, Timed as Asked};
 use harness::{Heard, Session};
 use serde_json::{Value, json};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Clients who start runs and wait for their ends.
 pub(crate) struct Crowd {
-    owners: Vec<Owner>,
+    owner: Owner,
+    clients: usize,
     inputs: Box<dyn Fn(u64) -> Value + Send + Sync>,
     /// Run numbers begin behind this.
     first: u64,
@@ -40,8 +44,7 @@ const NUMBERS: u64 = 1_000_000;
 
 impl Crowd {
     pub(crate) fn of(site: &Site, clients: usize) -> Self {
-        let owners = (0..clients).map(|_| site.owner("acme")).collect();
-        Self { owners, inputs: site.inputs(), first: 0 }
+        Self { owner: site.owner("acme"), clients, inputs: site.inputs(), first: 0 }
     }
 
     /// With numbers of its own.
@@ -50,95 +53,88 @@ impl Crowd {
     }
 
     pub(crate) fn at_full_speed(self, lasts: Duration) -> Tally {
-        let until = Instant::now() + lasts;
-        self.work(|_| (Instant::now() < until).then(Instant::now))
+        self.until(Pace::InFlight(self.clients), lasts, || ())
     }
 
     /// Each start has its instant; who comes late has waited.
     pub(crate) fn at_a_rate(self, per_second: f64, lasts: Duration) -> Tally {
-        let begun = Instant::now();
-        self.work(|number| {
-            #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
-            let at = Duration::from_secs_f64(number as f64 / per_second);
-            if at > lasts {
-                return None;
-            }
-            std::thread::sleep(at.saturating_sub(begun.elapsed()));
-            Some(begun + at)
-        })
+        self.until(Pace::Rate { per_second, in_flight_max: self.clients }, lasts, || ())
     }
 
     /// Goes on until the server, which is killed behind `lasts`, is there again.
     pub(crate) fn until_killed(self, site: &mut Site, lasts: Duration) -> Tally {
-        self.until(lasts, || {
+        let tally = self.until(Pace::InFlight(self.clients), lasts, || {
             site.kill();
             std::thread::sleep(Duration::from_millis(50));
-        })
-        .also(|| site.start_again())
+        });
+        site.start_again();
+        tally
     }
 
     /// Goes on until the server, which is asked to stop behind `lasts`, has.
     pub(crate) fn until_stopped(self, site: &mut Site, lasts: Duration) -> Tally {
         let server = site.take_server();
-        self.until(lasts, || server.stop())
+        self.until(Pace::InFlight(self.clients), lasts, || server.stop())
     }
 
-    fn until(self, lasts: Duration, end: impl FnOnce()) -> Tally {
-        let over = AtomicBool::new(false);
+    fn until(&self, pace: Pace, lasts: Duration, end: impl FnOnce()) -> Tally {
+        let (over, begun) = (AtomicBool::new(false), Instant::now());
+        let target = Target::new(&self.owner.client().url(), &Authorities::default()).expect("a URL");
+        let mut starts = Starts { crowd: self, target: &target, all: Vec::new() };
         std::thread::scope(|scope| {
-            let works = scope.spawn(|| self.work(|_| (!over.load(Ordering::Acquire)).then(Instant::now)));
+            let bears = scope.spawn(|| bear(&target, pace, &mut starts, &over));
             std::thread::sleep(lasts);
             end();
             over.store(true, Ordering::Release);
-            works.join().expect("it does not panic")
-        })
+            bears.join().expect("it does not panic").expect("there is room for it");
+        });
+        Tally { wall: begun.elapsed(), ..Tally::of(starts.all) }
     }
 
     /// Starts these runs, one after the other.
     pub(crate) fn again(self, numbers: &[u64]) -> Tally {
-        let (owner, begun) = (&self.owners[0], Instant::now());
-        let mut session = Session::new(owner.client());
+        let begun = Instant::now();
+        let mut session = Session::new(self.owner.client());
         let again = |number: &u64| {
             let from = Instant::now();
-            let heard = self.start(owner, &mut session, *number);
+            let key = format!("Idempotency-Key: run-{number}\r\n");
+            let heard = session.ask("POST", &self.path(), &key, self.body(*number).as_bytes());
             Timed { number: *number, took: from.elapsed(), heard }
         };
         Tally { wall: begun.elapsed(), ..Tally::of(numbers.iter().map(again).collect()) }
     }
 
-    /// Every client starts runs until `begins` gives no instant any more at which the next one was to begin.
-    fn work(self, begins: impl Fn(u64) -> Option<Instant> + Sync) -> Tally {
-        let (next, begun) = (AtomicU64::new(0), Instant::now());
-        let work = |owner: Owner| {
-            let mut session = Session::new(owner.client());
-            let mut all = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(from) = begins(number) else { return all };
-                let number = self.first + number;
-                let heard = self.start(&owner, &mut session, number);
-                if matches!(heard, Heard::Nothing) {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                all.push(Timed { number, took: from.elapsed(), heard });
-            }
+    fn path(&self) -> String {
+        format!("/v1/tenants/{}/runs?wait=30s", self.owner.tenant)
+    }
+
+    fn body(&self, number: u64) -> String {
+        json!({ "saga": self.owner.saga, "input": (self.inputs)(number) }).to_string()
+    }
+}
+
+/// Every request starts a run of its own number.
+struct Starts<'a> {
+    crowd: &'a Crowd,
+    target: &'a Target,
+    all: Vec<Timed>,
+}
+
+impl Asker for Starts<'_> {
+    fn ask(&mut self, number: u64) -> Shape {
+        let (crowd, number) = (self.crowd, self.crowd.first + number);
+        let (bearer, key) = (format!("Bearer {}", crowd.owner.client().token().unwrap_or_default()), format!("run-{number}"));
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key.as_str())];
+        self.target.post(&crowd.path(), &headers, crowd.body(number)).expect("it can be sent")
+    }
+
+    fn hear(&mut self, Asked { number, due, over, heard }: Asked) {
+        let heard = match heard {
+            Answered::Answer { status, body } => Heard::Answer(status, body.to_vec()),
+            Answered::Nothing(_) => Heard::Nothing,
+            Answered::Broken(what) => Heard::Broken(what),
         };
-        let work = &work;
-        let all = std::thread::scope(|scope| {
-            let clients: Vec<_> = self.owners_of().into_iter().map(|owner| scope.spawn(move || work(owner))).collect();
-            clients.into_iter().flat_map(|client| client.join().expect("it does not panic")).collect()
-        });
-        Tally { wall: begun.elapsed(), ..Tally::of(all) }
-    }
-
-    fn owners_of(&self) -> Vec<Owner> {
-        self.owners.iter().map(Owner::again).collect()
-    }
-
-    fn start(&self, owner: &Owner, session: &mut Session, number: u64) -> Heard {
-        let path = format!("/v1/tenants/{}/runs?wait=30s", owner.tenant);
-        let body = json!({ "saga": owner.saga, "input": (self.inputs)(number) }).to_string();
-        session.ask("POST", &path, &format!("Idempotency-Key: run-{number}\r\n"), body.as_bytes())
+        self.all.push(Timed { number: self.crowd.first + number, took: over - due, heard });
     }
 }
 
@@ -160,11 +156,6 @@ impl Tally {
         }
         tally.took.sort_unstable();
         tally
-    }
-
-    fn also(self, work: impl FnOnce()) -> Self {
-        work();
-        self
     }
 
     #[expect(clippy::cast_precision_loss, reason = "there are not so many")]

@@ -210,10 +210,6 @@ impl Site {
 }
 
 impl Owner {
-    pub(crate) fn again(&self) -> Self {
-        Self { tenant: self.tenant.clone(), saga: self.saga, client: self.client() }
-    }
-
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
     }

@@ -1,6 +1,6 @@
 //! The command line: noun, then verb. Each file or folder is one noun (plugins and sagas on a server are in `pushed` and `applied`); `desk` is
 //! where commands go, a data directory or a server; what they share is in `argument`, `asking`, `hosted`, `drive`, `journal`, `timeline`,
-//! `standing`, `draft`, `log`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
+//! `standing`, `draft`, `gone`, `log`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
 //! floors below, and tell the answer.
 
 mod applied;
@@ -8,6 +8,7 @@ mod argument;
 mod asking;
 mod audit;
 mod backup;
+mod bench;
 mod compile_child;
 mod completion;
 mod dead_letter;
@@ -20,6 +21,7 @@ mod events;
 mod exec;
 #[cfg(test)]
 mod fixture;
+mod gone;
 mod grant;
 mod hosted;
 mod inputs;
@@ -101,6 +103,7 @@ enum Command {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Compact(backup::Compact),
+    Bench(bench::Bench),
     #[command(subcommand)]
     Events(events::Events),
     #[command(subcommand)]
@@ -142,6 +145,7 @@ fn run(command: &Command, format: Format) -> anyhow::Result<Exit> {
         Command::Backup(backup) => backup::back_up(backup, format),
         Command::Restore(restore) => backup::restore(restore, format),
         Command::Compact(compact) => backup::compact(compact, format),
+        Command::Bench(bench) => bench::run(bench, format),
         Command::Events(events) => events::run(events, format),
         Command::Whoami(whoami) => whoami::run(whoami, format),
         Command::Completion(completion) => Ok(completion::run(completion)),

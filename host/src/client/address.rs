@@ -62,7 +62,9 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// Where requests go in, and what moves the bytes.
-pub(super) type Connected = (SendRequest<Sent>, Connection<TokioIo<Box<dyn Duplex>>, Sent>);
+pub(super) type Connected = ConnectedOver<Box<dyn Duplex>>;
+/// The same over a stream of any kind.
+pub(super) type ConnectedOver<T> = (SendRequest<Sent>, Connection<TokioIo<T>, Sent>);
 
 impl Address {
     pub(super) fn read(url: &str, authorities: &Authorities) -> Result<Self, ClientError> {
@@ -113,25 +115,51 @@ impl Address {
         let unreachable = |what: String| ClientError::Unreachable { url: self.url.clone(), what };
         match timeout(CONNECT_MAX, self.connect_at_all()).await {
             Ok(connected) => connected.map_err(|error| unreachable(error.to_string())),
-            Err(_) => Err(unreachable(format!("no connection within {} s", CONNECT_MAX.as_secs()))),
+            Err(_) => Err(unreachable(late())),
         }
     }
 
     async fn connect_at_all(&self) -> io::Result<Connected> {
+        spoken(self.stream_at_all().await?).await
+    }
+
+    /// A connection on which nothing was said yet.
+    pub(super) async fn stream(&self) -> Result<Box<dyn Duplex>, ClientError> {
+        let unreachable = |what: String| ClientError::Unreachable { url: self.url.clone(), what };
+        match timeout(CONNECT_MAX, self.stream_at_all()).await {
+            Ok(connected) => connected.map_err(|error| unreachable(error.to_string())),
+            Err(_) => Err(unreachable(late())),
+        }
+    }
+
+    /// Makes a connection one of HTTP.
+    pub(super) async fn handshake<T: Duplex + 'static>(&self, stream: T) -> Result<ConnectedOver<T>, ClientError> {
+        let unreachable = |error: io::Error| ClientError::Unreachable { url: self.url.clone(), what: error.to_string() };
+        spoken(stream).await.map_err(unreachable)
+    }
+
+    async fn stream_at_all(&self) -> io::Result<Box<dyn Duplex>> {
         let plain = TcpStream::connect((self.host.as_str(), self.port)).await?;
         // A question is written in few pieces; each should leave at once.
         plain.set_nodelay(true)?;
-        let stream: Box<dyn Duplex> = match &self.tls {
+        Ok(match &self.tls {
             None => Box::new(plain),
             Some(tls) => {
                 let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
                 Box::new(tls.connect(name, plain).await.map_err(remedied)?)
             }
-        };
-        let mut http = Builder::new();
-        http.max_headers(HEADERS_MAX);
-        http.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)
+        })
     }
+}
+
+async fn spoken<T: Duplex + 'static>(stream: T) -> io::Result<ConnectedOver<T>> {
+    let mut http = Builder::new();
+    http.max_headers(HEADERS_MAX);
+    http.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)
+}
+
+fn late() -> String {
+    format!("no connection within {} s", CONNECT_MAX.as_secs())
 }
 
 /// What helps against the mistake that is made most often.

@@ -1,9 +1,11 @@
 //! A client of a server of ours, over HTTP/1.1: asks one thing at a time and waits for the answer, or follows events. Apart from the requests of
-//! guests, which go out under grants; here goes what its own user asks for. Everything has a bound: how long, how much, how often again.
+//! guests, which go out under grants; here goes what its own user asks for. Everything has a bound: how long, how much, how often again. Many
+//! requests at once, to measure a server, are in [`load`].
 
 mod address;
 mod error;
 mod fetch;
+pub mod load;
 mod stream;
 
 pub use address::{Authorities, segment};

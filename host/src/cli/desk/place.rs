@@ -88,22 +88,28 @@ impl At {
 impl Server {
     /// The server that is meant.
     pub(in crate::cli) fn there(&self) -> anyhow::Result<There> {
-        let url = self.url.clone().or_else(|| self.profile.is_none().then(|| variable("AMENDS_URL")).flatten());
         let said = self.url.as_ref().map(|url| format!(" --url {url}"));
         let said = said.or_else(|| self.profile.as_ref().map(|name| format!(" --profile {name}")));
-        let profile = match url {
-            Some(url) => self.by_url(url)?,
-            None => self.by_profile(self.profile.clone().or_else(|| variable("AMENDS_PROFILE")).as_deref())?,
-        };
-        let ca_file = self.ca_file.clone().or(profile.ca_file).or_else(|| variable("AMENDS_CA_FILE").map(PathBuf::from));
-        let authorities = ca_file.map(|path| Authorities::read(&path)).transpose()?.unwrap_or_default();
+        let (profile, authorities) = self.reach()?;
         let client = Client::new(&profile.url, profile.token.as_deref(), &authorities)?;
         if client.is_in_the_clear() && profile.token.is_some() {
             remark(plain(&format!("warning: the token travels in the clear to {}: use https", client.url())))?;
         }
-        let tenant = self.tenant.clone().or(profile.tenant);
         let tenant_said = self.tenant.as_ref().map(|tenant| format!(" --tenant {tenant}"));
-        Ok(There::new(client, tenant, [said, tenant_said].into_iter().flatten().collect()))
+        Ok(There::new(client, profile.tenant, [said, tenant_said].into_iter().flatten().collect()))
+    }
+
+    /// Where it is, who asks, whose things are meant, and who vouches for it.
+    pub(in crate::cli) fn reach(&self) -> anyhow::Result<(Profile, Authorities)> {
+        let url = self.url.clone().or_else(|| self.profile.is_none().then(|| variable("AMENDS_URL")).flatten());
+        let mut profile = match url {
+            Some(url) => self.by_url(url)?,
+            None => self.by_profile(self.profile.clone().or_else(|| variable("AMENDS_PROFILE")).as_deref())?,
+        };
+        let ca_file = self.ca_file.clone().or(profile.ca_file.take()).or_else(|| variable("AMENDS_CA_FILE").map(PathBuf::from));
+        let authorities = ca_file.map(|path| Authorities::read(&path)).transpose()?.unwrap_or_default();
+        profile.tenant = self.tenant.clone().or(profile.tenant);
+        Ok((profile, authorities))
     }
 
     fn by_url(&self, url: String) -> anyhow::Result<Profile> {

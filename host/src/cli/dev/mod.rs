@@ -6,7 +6,7 @@ mod folder;
 mod tenant;
 
 use super::desk::{Profile, Profiles, There};
-use super::error::misuse;
+use super::gone::Gone;
 use super::hosted::closed;
 use super::output::{Exit, Format, plain, remark, say, say_json_line};
 use super::serve::settings;
@@ -18,9 +18,7 @@ use bring::Bringer;
 use clap::Args;
 use folder::Folder;
 use serde_json::json;
-use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +32,6 @@ const LISTEN: &str = "127.0.0.1:7878";
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// How long attempts that run at the end may go on: a developer does not wait.
 const GRACE: &str = "2s";
-/// How many names are tried for a folder that goes away.
-const FOLDERS_MAX: u32 = 100;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,7 +68,7 @@ pub(super) fn run(dev: &Dev, format: Format) -> anyhow::Result<Exit> {
     let folder = Folder::new(&dev.dir, &dev.plugins)?;
     let kept = match &dev.data {
         Some(data) => Kept::In(data.clone()),
-        None => Kept::Nowhere(Gone::new()?),
+        None => Kept::Nowhere(Gone::new("dev")?),
     };
     let host = Host::open(kept.dir())?;
     let token = host.first(async |coordinator| token(&coordinator).await)?;
@@ -101,28 +97,8 @@ enum Kept {
 impl Kept {
     fn dir(&self) -> &Path {
         match self {
-            Self::In(dir) | Self::Nowhere(Gone(dir)) => dir,
-        }
-    }
-}
-
-/// A folder that goes away with this.
-struct Gone(PathBuf);
-
-impl Gone {
-    fn new() -> anyhow::Result<Self> {
-        let base = std::env::temp_dir();
-        let name = |n| base.join(format!("amends-dev-{}-{n}", std::process::id()));
-        // Made by this process, for its user: a folder that was there before may be somebody's who waits for one.
-        let made = (0..FOLDERS_MAX).map(name).find(|path| DirBuilder::new().mode(0o700).create(path).is_ok());
-        made.map(Self).ok_or_else(|| misuse("no_directory", format!("no folder can be made in {}: say --data DIR", base.display())))
-    }
-}
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, dir = %self.0.display(), "the folder is still there");
+            Self::In(dir) => dir,
+            Self::Nowhere(gone) => gone.dir(),
         }
     }
 }

@@ -1,0 +1,189 @@
+//! `amends bench --local`: a server of its own, which is another process, so that what it takes is told apart; with a tenant whose limits are out of
+//! the way, for it is the host that is measured.
+
+use super::super::applied::applied;
+use super::super::argument::components;
+use super::super::desk::{Desk, There};
+use super::super::error::misuse;
+use super::super::gone::Gone;
+use super::super::hosted::definition;
+use super::super::output::{Exit, remark};
+use super::super::pushed::pushed;
+use super::super::state::values_of;
+use super::Bench;
+use super::numbers::{Numbers, Stored};
+use super::shots::Place;
+use crate::client::load::{Process, Target};
+use crate::client::{Ask, Authorities, Client};
+use crate::compose;
+use amends_domain::id::{PluginVersion, TenantId};
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// This program, even if another one has been put in its place.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+/// Whose runs they are.
+const TENANT: &str = "bench";
+/// Variables that would have the server listen, or speak, otherwise than is expected here.
+const NOT_FOR_IT: &[&str] = &["AMENDS_CONFIG", "AMENDS_TLS_CERTIFICATE", "AMENDS_TLS_KEY"];
+/// More than the most that are in flight, from one address.
+const CONNECTIONS: &str = "8192";
+/// How often it is looked whether the server has ended, and how often at most.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOKS_MAX: u32 = 3000;
+/// Magic number of file systems that are in memory: statfs(2).
+const TMPFS: u64 = 0x0102_1994;
+
+/// A server that is a child of this process.
+pub(super) struct Local {
+    /// None: it was stopped.
+    child: Option<Child>,
+    url: String,
+    operator: String,
+    data: PathBuf,
+    /// Where its data is, if nobody said where.
+    _gone: Option<Gone>,
+}
+
+/// What it prints when it starts, one at a time.
+#[derive(Deserialize)]
+struct Line {
+    operator_token: Option<String>,
+    listening: Option<String>,
+}
+
+impl Local {
+    /// Starts a server over new data.
+    pub(super) fn start(data: Option<&Path>) -> anyhow::Result<Self> {
+        let gone = if data.is_none() { Some(Gone::new("bench")?) } else { None };
+        let data = gone.as_ref().map_or_else(|| data.unwrap_or(Path::new(".")).to_owned(), |gone| gone.dir().join("data"));
+        if data.join("amends.redb").exists() {
+            let message = format!("{} has data already: name a directory that is empty or is not there", data.display());
+            return Err(misuse("data_not_new", message));
+        }
+        let mut command = Command::new(THIS_PROGRAM);
+        command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
+        for name in ["AMENDS_CONNECTIONS_MAX", "AMENDS_CONNECTIONS_OF_ONE_MAX"] {
+            command.env(name, CONNECTIONS);
+        }
+        for name in NOT_FOR_IT {
+            command.env_remove(name);
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("the server")?;
+        // Ended from here on, whatever happens.
+        let mut local = Self { child: Some(child), url: String::new(), operator: String::new(), data, _gone: gone };
+        local.read_lines()?;
+        local.warn_of_memory()?;
+        Ok(local)
+    }
+
+    fn read_lines(&mut self) -> anyhow::Result<()> {
+        let stdout = self.child.as_mut().and_then(|child| child.stdout.take()).context("the server has no output")?;
+        for line in BufReader::new(stdout).lines() {
+            let line: Line = serde_json::from_str(&line?).context("what the server says is not understood")?;
+            self.operator = line.operator_token.unwrap_or(std::mem::take(&mut self.operator));
+            if let Some(url) = line.listening {
+                self.url = url;
+                return Ok(());
+            }
+        }
+        Err(misuse("no_server", "the server ended before it listened; what it said stands above"))
+    }
+
+    /// A disk that is none makes every number wrong.
+    fn warn_of_memory(&self) -> anyhow::Result<()> {
+        let kind = rustix::fs::statfs(&self.data).map(|found| found.f_type);
+        if kind.is_ok_and(|kind| u64::try_from(kind) == Ok(TMPFS)) {
+            remark(format_args!(
+                "warning: {} is in memory (tmpfs), nothing there is durable: say --data DIR",
+                self.data.display()
+            ))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn process(&self) -> Process {
+        Process(self.child.as_ref().map_or(0, Child::id))
+    }
+
+    fn client(&self, token: &str) -> anyhow::Result<Client> {
+        Ok(Client::new(&self.url, Some(token), &Authorities::default())?)
+    }
+
+    /// Gives a new tenant the plugins, the saga and the state, as anybody would.
+    pub(super) fn fill(&self, bench: &Bench) -> anyhow::Result<Place> {
+        let (definition, components) = (definition(Path::new(&bench.saga))?, components(&bench.plugins)?);
+        let operator = self.client(&self.operator)?;
+        operator.ask(&Ask::post("/v1/tenants", &json!({ "id": TENANT, "limits": out_of_the_way() })))?;
+        let key = json!({ "name": "bench", "role": "tenant-admin" });
+        let key: Value = operator.ask(&Ask::post(format!("/v1/tenants/{TENANT}/keys"), &key))?.json()?;
+        let token = key["token"].as_str().context("a key has a token")?.to_owned();
+        let tenant: TenantId = TENANT.parse().expect("it is a name");
+        let there = There::new(self.client(&token)?, Some(tenant.clone()), String::new());
+        let version: PluginVersion = "1".parse().expect("it is a version");
+        for (plugin, component) in components {
+            pushed(&there, &plugin, &version, component.to_vec(), &|_| Ok(()))?;
+        }
+        applied(&there, &definition)?;
+        if let Some(state) = &bench.state {
+            there.write(values_of(state)?, &|| Ok(Exit::Done))?;
+        }
+        let target = Target::new(&self.url, &Authorities::default())?;
+        Ok(Place { target, url: self.url.clone(), token: Some(token), tenant, saga: definition.saga.clone(), watcher: operator })
+    }
+
+    /// Stops the server and tells what the runs take on the disk. None if it is not known how many there were.
+    pub(super) fn stop_and_compact(mut self, numbers: Option<&Numbers>) -> anyhow::Result<Option<Stored>> {
+        self.stop()?;
+        let compacted = compose::compact(&self.data)?;
+        #[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
+        let each = |bytes: u64, runs: f64| bytes as f64 / runs;
+        let stored = numbers.filter(|numbers| numbers.runs_started > 0.0).map(|numbers| Stored {
+            runs: numbers.runs_started,
+            bytes_each: each(compacted.before, numbers.runs_started),
+            compacted_bytes_each: each(compacted.after, numbers.runs_started),
+        });
+        Ok(stored)
+    }
+
+    fn stop(&mut self) -> anyhow::Result<()> {
+        let Some(child) = &mut self.child else { return Ok(()) };
+        kill_process(Pid::from_child(child), Signal::TERM).context("the server cannot be stopped")?;
+        for _ in 0..LOOKS_MAX {
+            if child.try_wait()?.is_some() {
+                self.child = None;
+                return Ok(());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Err(misuse("server_does_not_stop", "the server does not stop"))
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // What it had is of no use any more.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Limits that no run of a benchmark comes near.
+fn out_of_the_way() -> Value {
+    json!({
+        "concurrent_attempts": 10_000,
+        "queued_runs": 10_000_000,
+        "starts_per_minute": 10_000_000,
+        "fuel_per_minute": 1_000_000_000_000_000_u64,
+        "live_memory": "64TiB",
+        "stored_bytes": "1024TiB",
+    })
+}

@@ -1,5 +1,6 @@
 //! Spans of time, gathered and shown.
 
+use crate::book::Book;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ pub(crate) struct Figures(Vec<Line>);
 
 #[derive(Debug)]
 struct Line {
-    what: &'static str,
+    what: String,
     nanos: Histogram<u64>,
     /// Things done in one second, where many were done at once.
     per_second: Option<f64>,
@@ -18,32 +19,29 @@ struct Line {
 
 impl Figures {
     /// Gathers one line from single spans.
-    pub(crate) fn add(&mut self, what: &'static str, spans: impl IntoIterator<Item = Duration>) {
+    pub(crate) fn add(&mut self, what: impl Into<String>, spans: impl IntoIterator<Item = Duration>) {
         self.line(what, spans, None);
     }
 
     /// Gathers one line from spans of things that ran at the same time, `total` in all.
-    pub(crate) fn add_parallel(&mut self, what: &'static str, spans: &[Duration], total: Duration) {
+    pub(crate) fn add_parallel(&mut self, what: impl Into<String>, spans: &[Duration], total: Duration) {
         #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
         let per_second = spans.len() as f64 / total.as_secs_f64();
         self.line(what, spans.iter().copied(), Some(per_second));
     }
 
-    fn line(&mut self, what: &'static str, spans: impl IntoIterator<Item = Duration>, per_second: Option<f64>) {
+    fn line(&mut self, what: impl Into<String>, spans: impl IntoIterator<Item = Duration>, per_second: Option<f64>) {
         let mut nanos = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("a minute in three digits");
         for span in spans {
             nanos.saturating_record(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
         }
-        self.0.push(Line { what, nanos, per_second });
+        self.0.push(Line { what: what.into(), nanos, per_second });
     }
 
-    /// Prints all lines.
-    pub(crate) fn print(&self, json: bool) {
-        if json {
-            let lines: Vec<Value> = self.0.iter().map(Line::json).collect();
-            println!("{}", json!({ "lines": lines }));
-            return;
-        }
+    /// Prints all lines, and puts them into a section of the book.
+    pub(crate) fn close(self, book: &mut Book, section: &str) {
+        println!("\n{section}");
+        self.0.iter().for_each(|line| book.add(section, line.json()));
         println!("{:<58} {:>7} {:>10} {:>10} {:>10}", "", "n", "p50", "p99", "per s");
         for line in &self.0 {
             let rate = line.per_second.map_or_else(String::new, |rate| format!("{rate:.0}"));
@@ -62,7 +60,7 @@ impl Line {
 
     fn json(&self) -> Value {
         let at = |quantile| self.nanos.value_at_quantile(quantile);
-        json!({ "what": self.what, "n": self.nanos.len(), "p50_ns": at(0.5), "p99_ns": at(0.99), "per_second": self.per_second })
+        json!({ "what": self.what, "n": self.nanos.len(), "p50_ns": at(0.5), "p90_ns": at(0.9), "p99_ns": at(0.99), "p999_ns": at(0.999), "max_ns": self.nanos.max(), "per_second": self.per_second })
     }
 }
 

@@ -1,26 +1,26 @@
 //! How time and memory grow with a run: steps in a row, steps side by side, long waits. What grows faster than the run does shows in the
 //! last columns.
 
-use amends::clock::{Clock, SystemClock};
-use amends::coordinator::{Coordinator, Rest, StartRun, StartedRun};
-use amends::sandbox::{CompilerSettings, EgressSettings, Sandbox, SandboxSettings};
-use amends::store::redb::RedbStore;
+use crate::book::{Book, resident};
+use crate::site::{SetClock, Site};
 use amends_domain::decide::{Command, decide};
 use amends_domain::definition::{Definition, read};
 use amends_domain::digest::Digest;
 use amends_domain::event::{AttemptEnded, Ending, Entry, Event, Failure, Fault, Spent, Started};
-use amends_domain::id::{RunId, TenantId};
+use amends_domain::id::RunId;
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
 use amends_domain::time::{Span, Timestamp};
 use anyhow::{Result, bail};
 use harness::small_guest;
+use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// The shapes of runs.
-const ROWS: [usize; 3] = [10, 100, 1000];
+const ROWS: [usize; 4] = [1, 10, 100, 1000];
 const WIDTHS: [usize; 3] = [5, 50, 500];
 /// Waiting runs at a time, to see what each costs.
 const WAITING: usize = 2000;
@@ -28,24 +28,24 @@ const MONTH: Span = Span(30 * 24 * 3_600_000);
 /// How often the rules of a run are walked through; the quickest counts.
 const TIMES: usize = 5;
 
-pub(crate) fn measure() -> Result<()> {
+pub(crate) fn measure(book: &mut Book) -> Result<()> {
     println!("\n{:<58} {:>7} {:>10} {:>12} {:>12}", "growth", "steps", "run", "for a step", "journal/step");
     for len in ROWS {
-        rules("rules alone, steps in a row", &row(len), len)?;
+        rules(book, "rules alone, steps in a row", &row(len), len)?;
     }
     for width in WIDTHS {
-        rules("rules alone, one step, then as many side by side, then one", &fan(width), width + 2)?;
+        rules(book, "rules alone, one step, then as many side by side, then one", &fan(width), width + 2)?;
     }
     for len in ROWS {
-        back("rules alone, the last of them fails, all are taken back", &row(len), len)?;
+        back(book, "rules alone, the last of them fails, all are taken back", &row(len), len)?;
     }
     for len in ROWS {
-        whole("on disk, steps in a row", &row(len), len)?;
+        whole(book, "on disk, steps in a row", &row(len), len)?;
     }
     for width in WIDTHS {
-        whole("on disk, one step, then as many side by side, then one", &fan(width), width + 2)?;
+        whole(book, "on disk, one step, then as many side by side, then one", &fan(width), width + 2)?;
     }
-    month()
+    month(book)
 }
 
 fn row(len: usize) -> String {
@@ -66,9 +66,11 @@ fn document(name: &str, steps: impl Iterator<Item = String>) -> String {
     format!(r#"{{"saga":"{name}",{retry},"steps":[{}]}}"#, steps.collect::<Vec<_>>().join(","))
 }
 
-fn say(what: &str, steps: usize, took: Duration, bytes: usize) {
+fn say(book: &mut Book, what: &str, steps: usize, took: Duration, bytes: usize) {
     let each = took / u32::try_from(steps).expect("few steps");
     println!("{what:<58} {steps:>7} {:>10} {:>12} {:>10} B", shown(took), shown(each), bytes / steps);
+    let us = took.as_secs_f64() * 1e6;
+    book.add("growth", json!({ "what": what, "steps": steps, "took_us": us, "journal_bytes": bytes }));
 }
 
 fn shown(span: Duration) -> String {
@@ -77,20 +79,20 @@ fn shown(span: Duration) -> String {
     if micros >= 1000.0 { format!("{:.2} ms", micros / 1000.0) } else { format!("{micros:.2} µs") }
 }
 
-fn rules(what: &str, document: &str, steps: usize) -> Result<()> {
-    walked(what, document, steps, |_| Ending::Ok { output: Payload::from("1") })
+fn rules(book: &mut Book, what: &str, document: &str, steps: usize) -> Result<()> {
+    walked(book, what, document, steps, |_| Ending::Ok { output: Payload::from("1") })
 }
 
-fn back(what: &str, document: &str, steps: usize) -> Result<()> {
+fn back(book: &mut Book, what: &str, document: &str, steps: usize) -> Result<()> {
     let last = steps - 1;
-    walked(what, document, steps, move |step| {
+    walked(book, what, document, steps, move |step| {
         let fault = Fault::new("no", "no");
         let failed = Ending::Failed { failure: Failure::Rejected, fault, retry_after: None };
         if step == last { failed } else { Ending::Ok { output: Payload::from("1") } }
     })
 }
 
-fn walked(what: &str, document: &str, steps: usize, ending: impl Fn(usize) -> Ending) -> Result<()> {
+fn walked(book: &mut Book, what: &str, document: &str, steps: usize, ending: impl Fn(usize) -> Ending) -> Result<()> {
     let definition = Arc::new(read(document)?);
     let mut best: Option<(Duration, Vec<Entry>)> = None;
     for _ in 0..TIMES {
@@ -106,7 +108,7 @@ fn walked(what: &str, document: &str, steps: usize, ending: impl Fn(usize) -> En
     let run = Run::of_journal(RunId(1), Arc::clone(&definition), &journal)?;
     let replayed = begin.elapsed();
     drop(run);
-    say(what, steps, took, journal.iter().map(|entry| postcard::to_stdvec(entry).map_or(0, |bytes| bytes.len())).sum());
+    say(book, what, steps, took, journal.iter().map(|entry| postcard::to_stdvec(entry).map_or(0, |bytes| bytes.len())).sum());
     println!("{:<58} {steps:>7} {:>10}", "    and replayed from its journal", shown(replayed));
     Ok(())
 }
@@ -150,129 +152,62 @@ fn walk(definition: &Arc<Definition>, ending: &impl Fn(usize) -> Ending) -> Vec<
     }
 }
 
-/// A clock that a benchmark sets.
-#[derive(Debug, Default)]
-struct SetClock(AtomicU64);
-
-impl Clock for SetClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(SystemClock.now().0 + self.0.load(Ordering::Relaxed))
-    }
-
-    fn run_id(&self) -> RunId {
-        SystemClock.run_id()
-    }
-
-    fn chance(&self) -> [u8; 32] {
-        SystemClock.chance()
-    }
-}
-
-/// A host on a disk, with the plugin `echo` and a clock that can be set.
-struct Host {
-    runtime: tokio::runtime::Runtime,
-    coordinator: Coordinator,
-    tenant: TenantId,
-    clock: Arc<SetClock>,
-    directory: tempfile::TempDir,
-}
-
-impl Host {
-    fn new(document: &str) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let settings = SandboxSettings {
-            attempts_max: 64,
-            components_max: 16,
-            code_len_max: 256 << 20,
-            compiler: CompilerSettings::InProcess,
-            code_dir: None,
-            outside: None,
-            egress: EgressSettings::system(),
-        };
-        let (sandbox, clock) = (Arc::new(Sandbox::new(settings)?), Arc::new(SetClock::default()));
-        let store = Arc::new(RedbStore::open(directory.path())?);
-        let coordinator = Coordinator::new(store, sandbox, Arc::clone(&clock) as Arc<dyn Clock>, runtime.handle().clone())?;
-        let tenant: TenantId = "local".parse()?;
-        runtime.block_on(coordinator.install(&tenant, &"echo".parse()?, small_guest("echo").into()))?;
-        coordinator.apply(&tenant, &Arc::new(read(document)?))?;
-        Ok(Self { runtime, coordinator, tenant, clock, directory })
-    }
-
-    fn start(&self, saga: &str) -> Result<RunId> {
-        let start = StartRun {
-            version: None,
-            tenant: self.tenant.clone(),
-            saga: saga.parse()?,
-            input: Payload::from("1"),
-            key: None,
-            begin: None,
-        };
-        let rest = self.runtime.block_on(async {
-            match self.coordinator.start(start).await? {
-                StartedRun::New(driven) => Ok(driven.rests().await?),
-                StartedRun::Existing(run) => bail!("{run} exists"),
-            }
-        })?;
-        match rest {
-            Rest::Ended(run) | Rest::Waiting(run) => Ok(run.id()),
-        }
-    }
-
-    fn journal_len(&self, run: RunId) -> Result<usize> {
-        let journal = self.coordinator.store().journal(&self.tenant, run)?.unwrap_or_default();
-        Ok(journal.iter().map(|entry| postcard::to_stdvec(entry).map_or(0, |bytes| bytes.len())).sum())
-    }
-}
-
-fn whole(what: &str, document: &str, steps: usize) -> Result<()> {
-    let host = Host::new(document)?;
+fn whole(book: &mut Book, what: &str, document: &str, steps: usize) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let site = with_echo(directory.path(), document, Arc::new(SetClock::default()))?;
     let saga = read(document)?.saga;
-    host.start(saga.as_str())?;
+    site.run(saga.as_str(), &json!(1))?;
     let mut best = Duration::MAX;
     let mut run = None;
     for _ in 0..TIMES {
         let begin = Instant::now();
-        run = Some(host.start(saga.as_str())?);
+        run = Some(site.run(saga.as_str(), &json!(1))?.id());
         best = best.min(begin.elapsed());
     }
     let Some(run) = run else { bail!("nothing was run") };
-    say(what, steps, best, host.journal_len(run)?);
-    Ok(())
+    say(book, what, steps, best, site.journal_len(run)?);
+    site.close()
+}
+
+fn with_echo(data: &Path, document: &str, clock: Arc<SetClock>) -> Result<Site> {
+    let site = Site::open(data, clock)?;
+    let tenant = site.tenant.clone();
+    site.install(&tenant, "echo", small_guest("echo"))?;
+    site.apply(&tenant, document)?;
+    Ok(site)
 }
 
 /// Runs that wait for thirty days.
-fn month() -> Result<()> {
-    let host = Host::new(r#"{"saga":"month","steps":[{"id":"w","wait":{"for":"30d"}},{"id":"a","uses":"echo/echo"}]}"#)?;
-    host.start("month")?;
+fn month(book: &mut Book) -> Result<()> {
+    let (directory, clock) = (tempfile::tempdir()?, Arc::new(SetClock::default()));
+    let document = r#"{"saga":"month","steps":[{"id":"w","wait":{"for":"30d"}},{"id":"a","uses":"echo/echo"}]}"#;
+    let site = with_echo(directory.path(), document, Arc::clone(&clock))?;
+    let start = || Ok(site.run("month", &json!(1))?.id());
+    start()?;
     let (before, begin) = (resident(), Instant::now());
-    let runs = (0..WAITING).map(|_| host.start("month")).collect::<Result<Vec<_>>>()?;
+    let runs = (0..WAITING).map(|_| start()).collect::<Result<Vec<_>>>()?;
     let took = begin.elapsed() / u32::try_from(WAITING).expect("few runs");
-    let memory = resident().saturating_sub(before) / WAITING;
-    let journal = host.journal_len(runs[0])?;
+    let memory = resident().saturating_sub(before) / WAITING as u64;
+    let journal = site.journal_len(runs[0])?;
     println!(
         "\n{WAITING} runs that wait for 30 days, one after the other: {} to start and put aside; {memory} B of memory and {journal} B of journal for each",
         shown(took)
     );
-    host.clock.0.store(MONTH.0 + 1000, Ordering::Relaxed);
+    clock.0.store(MONTH.0 + 1000, Ordering::Relaxed);
     let begin = Instant::now();
     for run in &runs {
-        let driven = host.coordinator.adopt(&host.tenant, *run)?;
+        let driven = site.coordinator.adopt(&site.tenant, *run)?;
         if let Some(driven) = driven {
-            host.runtime.block_on(driven.ended())?;
+            site.block_on(driven.ended())?;
         }
     }
-    println!(
-        "30 days later, all overdue: {} to find each, wake it and drive it to its end",
-        shown(begin.elapsed() / u32::try_from(WAITING).expect("few runs"))
+    let woken = begin.elapsed() / u32::try_from(WAITING).expect("few runs");
+    println!("30 days later, all overdue: {} to find each, wake it and drive it to its end", shown(woken));
+    println!("data file: {} KiB", std::fs::metadata(directory.path().join("amends.redb"))?.len() / 1024);
+    let micros = |span: Duration| span.as_secs_f64() * 1e6;
+    book.add(
+        "growth",
+        json!({ "what": "a month's wait", "put_aside_us": micros(took), "woken_us": micros(woken), "memory": memory }),
     );
-    println!("data file: {} KiB", std::fs::metadata(host.directory.path().join("amends.redb"))?.len() / 1024);
-    Ok(())
-}
-
-/// Bytes of this process in memory.
-fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: usize = text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    pages * 4096
+    site.close()
 }

@@ -19,7 +19,7 @@ use amends_domain::run::Run;
 use amends_domain::time::{Span, Timestamp};
 use anyhow::Result;
 use futures_util::future::{BoxFuture, ready};
-use harness::{root, small_guest};
+use harness::{guest, root, small_guest};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write as _;
@@ -53,8 +53,15 @@ pub(crate) fn measure(figures: &mut Figures, times: usize) -> Result<()> {
     disk(figures, times)
 }
 
-/// Store, instance, call and drop of a guest that does nothing: what a step costs beside its own work.
+/// Store, instance, call and drop: what a step costs beside its own work.
 fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
+    let input = r#"{"refuse":false,"text":"twelve bytes"}"#;
+    attempt_of(figures, "instantiate: store, instance, empty call, drop", (small_guest("echo"), "echo", "1"), times)?;
+    let nothing = std::fs::read(guest("nothing"))?;
+    attempt_of(figures, "call: the same with a step of the SDK that does nothing", (nothing, "pass", input), times)
+}
+
+fn attempt_of(figures: &mut Figures, what: &str, (bytes, handler, input): (Vec<u8>, &str, &str), times: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sandbox = Sandbox::new(SandboxSettings {
         attempts_max: 4,
@@ -65,21 +72,20 @@ fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
         outside: None,
         egress: EgressSettings::system(),
     })?;
-    let bytes = small_guest("echo");
     let component = runtime.block_on(sandbox.load(Digest::of(&bytes), bytes.into()))?;
     let context = Context {
         tenant: "local".parse()?,
         saga: "echo".parse()?,
         run: RunId(1),
         step: "a".parse()?,
-        handler: "echo".parse()?,
+        handler: handler.parse()?,
         attempt: 1,
         idempotency_key: "key".into(),
         deadline: Timestamp(0),
     };
     let call = || Call {
         direction: Direction::Forward,
-        input: Payload::from("1"),
+        input: Payload(input.to_owned().into()),
         output: None,
         context: context.clone(),
         effects: Vec::new(),
@@ -94,7 +100,7 @@ fn attempt(figures: &mut Figures, times: usize) -> Result<()> {
     };
     let one = || drop(black_box(runtime.block_on(sandbox.invoke(&component, call()))));
     time(times.min(200), one);
-    figures.add("instantiate: store, instance, empty call, drop", time(times * 5, one));
+    figures.add(what, time(times * 5, one));
     Ok(())
 }
 
@@ -179,6 +185,9 @@ fn commit(figures: &mut Figures, definition: &Arc<Definition>, times: usize) -> 
         runtime.block_on(writer.durable(position)).expect("the disk takes it");
     });
     figures.add("commit: queue, transaction, sync, wake, for one run", spans);
+    let mark = writer.durable_mark();
+    let spans = time(times, || runtime.block_on(writer.durable(mark)).expect("it is there"));
+    figures.add("gate: for what is on the disk already", spans);
     writer.close()?;
     Ok(())
 }

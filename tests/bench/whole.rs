@@ -1,12 +1,17 @@
 //! Whole runs: three steps of the order plugin, from the start to the durable outcome.
 
 use crate::figures::Figures;
-use amends_domain::event::{Ending, Event};
-use anyhow::{Result, ensure};
+use crate::site::{FineClock, Site, TEXT_LEN, THREE, given};
+use amends::clock::Clock;
+use amends_domain::event::{Ending, Entry, Event};
+use amends_domain::id::RunId;
+use amends_domain::time::Timestamp;
+use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
 use futures_util::stream;
 use harness::{Host, guest, root, small_guest};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const ORDERS: &str = "order.fulfillment";
@@ -18,7 +23,54 @@ const ECHO: &str = r#"{"saga":"echo","steps":[
 /// Runs that are not measured: the first ones fill caches.
 const WARM_UP: usize = 50;
 
+/// How many runs of steps that do nothing are in flight.
+const IN_FLIGHT: [usize; 5] = [1, 16, 64, 256, 1024];
+
 pub(crate) fn measure(figures: &mut Figures, runs: usize) -> Result<()> {
+    orders(figures, runs)?;
+    nothing(figures, runs)
+}
+
+/// Steps of the SDK that do nothing: what is left is the host.
+fn nothing(figures: &mut Figures, runs: usize) -> Result<()> {
+    let (directory, clock) = (tempfile::tempdir()?, Arc::new(FineClock::new()));
+    let site = Site::with_three(directory.path(), Arc::clone(&clock) as Arc<dyn Clock>)?;
+    for (mix, refuse) in [("three steps that do nothing", false), ("the third of three refuses, two are taken back", true)] {
+        let input = given(refuse, TEXT_LEN);
+        for in_flight in IN_FLIGHT {
+            let runs = if in_flight == 1 { runs } else { runs * 5 };
+            let (mut backs, begin) = (Vec::new(), Instant::now());
+            let one = |_| async {
+                let begin = Instant::now();
+                let run = site.rest(&site.tenant, THREE, &input).await?;
+                anyhow::Ok((begin.elapsed(), run.id(), clock.now()))
+            };
+            let ended: Vec<Result<_>> = site.block_on(stream::iter(0..runs).map(one).buffer_unordered(in_flight).collect());
+            let (total, ended) = (begin.elapsed(), ended.into_iter().collect::<Result<Vec<_>>>()?);
+            let spans: Vec<_> = ended.iter().map(|(span, ..)| *span).collect();
+            figures.add_parallel(format!("{mix}, {in_flight} in flight"), &spans, total);
+            for (_, run, durable) in ended.iter().filter(|_| refuse).take(runs.min(2000)) {
+                backs.push(back(&site, *run, *durable)?);
+            }
+            if refuse {
+                figures.add("  from its failure until it is compensated and durable", backs);
+            }
+        }
+    }
+    site.close()
+}
+
+/// How long a run took from its failure until it was told that it is compensated. The clock's milliseconds are microseconds here.
+fn back(site: &Site, run: RunId, durable: Timestamp) -> Result<Duration> {
+    let failed = |entry: &Entry| match &entry.event {
+        Event::AttemptEnded(ended) => matches!(ended.ending, Ending::Failed { .. }).then_some(entry.at),
+        _ => None,
+    };
+    let failed = site.journal(run)?.iter().find_map(failed).with_context(|| format!("{run} did not fail"))?;
+    Ok(Duration::from_micros(durable.0.saturating_sub(failed.0)))
+}
+
+fn orders(figures: &mut Figures, runs: usize) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let host = host(directory.path())?;
     let good = order(&json!({}));
@@ -54,7 +106,13 @@ fn order(rehearse: &Value) -> Value {
     json!({"sku": "lamp", "quantity": 1, "customer": "ada", "country": "DE", "rehearse": rehearse})
 }
 
-fn one_by_one(figures: &mut Figures, host: &Host, what: &'static str, (saga, input): (&str, &Value), runs: usize) -> Result<()> {
+fn one_by_one(
+    figures: &mut Figures,
+    host: &Host,
+    what: impl Into<String>,
+    (saga, input): (&str, &Value),
+    runs: usize,
+) -> Result<()> {
     let mut spans = Vec::with_capacity(runs);
     for n in 0..runs + WARM_UP {
         let begin = Instant::now();
@@ -67,7 +125,7 @@ fn one_by_one(figures: &mut Figures, host: &Host, what: &'static str, (saga, inp
     Ok(())
 }
 
-fn together(figures: &mut Figures, host: &Host, what: &'static str, (saga, input): (&str, &Value), runs: usize) -> Result<()> {
+fn together(figures: &mut Figures, host: &Host, what: impl Into<String>, (saga, input): (&str, &Value), runs: usize) -> Result<()> {
     let begin = Instant::now();
     let one = |_| async {
         let begin = Instant::now();

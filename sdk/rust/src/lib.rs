@@ -75,8 +75,9 @@
 //!
 //! With the feature `saga`, for tools and tests, the module `saga` builds the sagas that use such steps.
 
-// What wit-bindgen generates has to be unsafe, for the component ABI passes pointers; as another crate's macro it is not meant by this.
-#![forbid(unsafe_code)]
+// What wit-bindgen generates has to be unsafe, for the component ABI passes pointers; as another crate's macro it is not meant by this. The allocator is
+// the one room that says why it may.
+#![deny(unsafe_code)]
 
 #[doc(hidden)]
 #[cfg(target_arch = "wasm32")]
@@ -86,6 +87,8 @@ pub mod export;
 mod failure;
 #[doc(hidden)]
 pub mod handler;
+#[cfg(any(test, all(feature = "heap", target_arch = "wasm32")))]
+mod heap;
 mod host;
 #[cfg(feature = "http")]
 pub mod http;

@@ -1,6 +1,6 @@
 //! `POST …/runs`: starts a run, and may wait for its end.
 
-use super::stored;
+use super::stored_or;
 use crate::api::Api;
 use crate::api::asked::Query;
 use crate::api::auth::Tenant;
@@ -9,11 +9,12 @@ use crate::api::contract::codes::JOURNAL;
 use crate::api::contract::{Must, Operation, Parameter, post, shapes};
 use crate::api::page::patience;
 use crate::api::problem::Problem;
-use crate::coordinator::{Driven, START_KEY_LEN_MAX, StartRun, StartedRun};
+use crate::coordinator::{Driven, Rest, START_KEY_LEN_MAX, StartRun, StartedRun};
 use crate::view::RunView;
 use amends_domain::access::Action;
 use amends_domain::id::{RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
+use amends_domain::run::Run;
 use amends_domain::time::Timestamp;
 use axum::Json;
 use axum::extract::State;
@@ -100,25 +101,29 @@ async fn start(
         StartedRun::New(driven) => {
             let run = driven.run;
             // Told when it is durable, or when it has come to an end, which is later.
-            if let Some(wait) = wait {
-                let _ = timeout(wait.to_std(), rest(driven.clone())).await;
-            }
+            let ended = match wait {
+                Some(wait) => timeout(wait.to_std(), rest(driven.clone())).await.ok().flatten(),
+                None => None,
+            };
             driven.accepted().await.map_err(|error| Problem::of(&error))?;
-            tell(&api, &tenant, run, Fresh::New)
+            tell(&api, &tenant, run, Fresh::New, ended)
         }
         StartedRun::Existing(run) => {
             let driven = api.coordinator().adopt(&tenant, run).map_err(|error| Problem::of(&error))?;
             if let (Some(wait), Some(driven)) = (wait, driven) {
                 let _ = timeout(wait.to_std(), rest(driven)).await;
             }
-            tell(&api, &tenant, run, Fresh::Replayed)
+            tell(&api, &tenant, run, Fresh::Replayed, None)
         }
     }
 }
 
-async fn rest(driven: Driven) {
-    // Whatever it was, the run is shown as it is stored.
-    let _ = driven.rests().await;
+/// Waits until a run rests, and gives it if it has ended. Whatever else there is to say of it, it is shown as it is stored.
+async fn rest(driven: Driven) -> Option<Run> {
+    match driven.rests().await {
+        Ok(Rest::Ended(run)) => Some(run),
+        Ok(Rest::Waiting(_)) | Err(_) => None,
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -127,8 +132,8 @@ enum Fresh {
     Replayed,
 }
 
-fn tell(api: &Api, tenant: &TenantId, run: RunId, fresh: Fresh) -> Result<Response, Problem> {
-    let stored = stored(api, tenant, &run.to_string())?;
+fn tell(api: &Api, tenant: &TenantId, run: RunId, fresh: Fresh, ended: Option<Run>) -> Result<Response, Problem> {
+    let stored = stored_or(api, tenant, run, ended)?;
     let ended = stored.run.head().ended.is_some();
     let status = match (ended, fresh) {
         (true, Fresh::New) => StatusCode::CREATED,

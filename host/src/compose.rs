@@ -268,7 +268,8 @@ impl Host {
                 }
             }
         });
-        drop(here);
+        // A name that nobody resolves holds a thread for as long as the system likes.
+        here.shutdown_timeout(SHUTDOWN_MAX);
         let closed = coordinator.close();
         runtime.shutdown_timeout(SHUTDOWN_MAX);
         Ok((worked, closed))

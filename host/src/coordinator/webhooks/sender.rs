@@ -31,6 +31,8 @@ const PROMPT_MAX: Span = Span(1_000);
 const TURN_LEN_MAX: usize = 64;
 /// A connection is kept for so long though there is nothing to send, if nobody else wants its place.
 const LINGER: Duration = Duration::from_secs(2);
+/// Between the call that there is more and the look: commits come every few milliseconds, and their events go together.
+const GATHER_PAUSE: Duration = Duration::from_millis(5);
 /// How long is waited when this host itself cannot go on.
 const OWN_TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -233,6 +235,7 @@ impl Sender {
                 more = more => more?,
                 () = heard(changed) => return None,
             }
+            sleep(GATHER_PAUSE).await;
         }
     }
 

@@ -18,7 +18,10 @@ use tokio::sync::watch;
 const RECORDS_MAX: usize = 100;
 /// Most runs whose tellers are kept. One that was let go is made again.
 const TELLERS_MAX: usize = 1000;
-/// Whoever follows one run is called for every commit of its tenant, of which few are of that run: they look no more often than this.
+/// Whoever follows is called for every commit of the tenant, which come every few milliseconds, and looks no more often than this: many may
+/// follow, and each look costs whoever answers.
+const TENANT_PAUSE: Duration = Duration::from_millis(10);
+/// The same for one run, of which few of these commits are.
 const RUN_PAUSE: Duration = Duration::from_millis(20);
 
 /// Whose events.
@@ -123,9 +126,11 @@ impl Reader {
                 return Ok(event);
             }
             self.more().await;
-            if let Of::Run(_) = self.of {
-                tokio::time::sleep(RUN_PAUSE).await;
-            }
+            tokio::time::sleep(match self.of {
+                Of::Tenant => TENANT_PAUSE,
+                Of::Run(_) => RUN_PAUSE,
+            })
+            .await;
         }
     }
 

@@ -53,7 +53,7 @@ pub enum VaultError {
     #[error("the master key is not 64 hexadecimal digits: make one with `openssl rand -hex 32`")]
     NotAKey,
     /// Sealed by another key.
-    #[error("{0} was sealed with another master key: use that one, or set it again")]
+    #[error("{0} was sealed with another master key: use that one, or have it made anew")]
     OtherKey(String),
     /// Not what was sealed.
     #[error("{0} does not open: it was altered, or belongs to somebody else")]

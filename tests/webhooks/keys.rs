@@ -1,8 +1,10 @@
 //! Keys: told once, sealed where they are kept, and changed without a request that whoever checks could not check.
 
-use crate::stage::{Stage, is_signed, put, taker};
+use crate::stage::{MASTER_KEY, Stage, is_signed, put, taker, wait_for};
 use harness::Server;
 use serde_json::{Value, json};
+
+const OTHER_KEY: (&str, &str) = (MASTER_KEY.0, "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
 
 #[test]
 fn a_key_is_told_once_and_another_one_takes_its_place_with_an_overlap() {
@@ -47,6 +49,38 @@ fn a_key_is_told_once_and_another_one_takes_its_place_with_an_overlap() {
             assert!(!String::from_utf8_lossy(text).contains(key.as_str()));
         }
     }
+    stage.stop();
+}
+
+#[test]
+fn under_another_master_key_nothing_is_sent_and_nothing_is_lost() {
+    let mut stage = Stage::new(&[]);
+    let (acme, site) = (stage.tenant("acme"), taker());
+    let born = acme.told(None).last().cloned();
+    let key = stage.hook(&acme, "w", &site.url("/"), &[]);
+    acme.runs(1);
+    acme.wait_until("w", |shown| shown["records_behind"] == 0);
+    stage.stop();
+    let before = site.arrived().len();
+    stage.start_with(OTHER_KEY);
+    let acme = stage.again(&acme);
+    acme.runs(3);
+    let shown = acme.wait_until("w", |shown| shown["trouble"].is_string());
+    let trouble = "the key of webhook `w` was sealed with another master key: use that one, or have it made anew";
+    assert_eq!((&shown["trouble"], site.arrived().len()), (&json!(trouble), before));
+    stage.stop();
+    stage.start_with(MASTER_KEY);
+    let acme = stage.again(&acme);
+    wait_for(&site, || acme.told(born.as_deref()).split_off(1));
+    assert!(site.arrived().iter().all(|request| is_signed(request, &key)));
+    stage.stop();
+    // Where the master key is lost, another key goes on.
+    stage.start_with(OTHER_KEY);
+    let acme = stage.again(&acme);
+    let rotated = acme.admin.post(&acme.at("webhooks/w/rotate"), &json!({})).expect(200);
+    let key = rotated["key"].as_str().expect("it is told once");
+    wait_for(&site, || acme.told(born.as_deref()).split_off(1));
+    assert!(site.arrived().last().is_some_and(|request| is_signed(request, key)));
     stage.stop();
 }
 

@@ -10,7 +10,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const MASTER_KEY: (&str, &str) = ("AMENDS_MASTER_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+pub(crate) const MASTER_KEY: (&str, &str) =
+    ("AMENDS_MASTER_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
 /// No test waits longer for what should come.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// A saga of a moment, without any plugin.
@@ -77,6 +78,13 @@ impl Stage {
 
     pub(crate) fn stop(&mut self) {
         self.server.take().expect("it runs").stop();
+    }
+
+    /// Starts it again with another variable, which counts from now on.
+    pub(crate) fn start_with(&mut self, variable: (&'static str, &'static str)) {
+        self.variables.retain(|(name, _)| *name != variable.0);
+        self.variables.push(variable);
+        self.start();
     }
 
     pub(crate) fn start(&mut self) {

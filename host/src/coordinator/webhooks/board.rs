@@ -85,14 +85,14 @@ impl Board {
     pub(super) fn moved(&self, tenant: &TenantId, webhook: &WebhookName, cursor: WebhookCursor) {
         self.with(tenant, webhook, |standing| {
             if standing.cursor != cursor {
-                (standing.cursor, standing.kept) = (cursor, Kept::NotYet);
+                (standing.cursor, standing.kept, standing.trouble) = (cursor, Kept::NotYet, None);
             }
         });
     }
 
     /// Something was sent.
     pub(super) fn sent(&self, tenant: &TenantId, webhook: &WebhookName, last: LastDelivery, next: Option<Timestamp>) {
-        self.with(tenant, webhook, |standing| (standing.last, standing.next) = (Some(last), next));
+        self.with(tenant, webhook, |standing| (standing.last, standing.next, standing.trouble) = (Some(last), next, None));
     }
 
     /// Something on this side keeps it from being sent; none: nothing does.

@@ -6,8 +6,9 @@ use crate::store::StoreError;
 use amends_domain::catalogue::{Position, selects};
 use amends_domain::webhook::Batch;
 
-/// Most events that are looked at for one batch. Behind so many that nobody wants, the cursor is moved.
-const LOOKS_MAX: usize = 4096;
+/// Most events that are looked at for one batch, which takes milliseconds: others wait for their turn. Behind so many that nobody wants, the
+/// cursor is moved.
+const LOOKS_MAX: usize = 512;
 
 /// What is wanted.
 #[derive(Debug, Clone)]

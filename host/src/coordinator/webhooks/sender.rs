@@ -12,7 +12,7 @@ use crate::store::WebhookCursor;
 use crate::vault::{Thing, VaultError};
 use amends_domain::access::Standing;
 use amends_domain::catalogue::Position;
-use amends_domain::event::TenantEvent;
+use amends_domain::event::{TenantEvent, WebhookKey};
 use amends_domain::id::{TenantId, WebhookName};
 use amends_domain::tenant::Webhook;
 use amends_domain::time::{Span, Timestamp};
@@ -161,19 +161,21 @@ impl Sender {
 
     fn setting(&self, webhook: &Webhook) -> Result<Setting, String> {
         let target = Target::read(&webhook.url).map_err(|error| error.to_string())?;
-        let mut keys = Vec::new();
-        for key in &webhook.keys {
-            let stored = self.coordinator.parts.store.component(key.sealed).map_err(|error| error.to_string())?;
-            let sealed = stored.ok_or_else(|| "its key is not stored: have it rotated".to_owned())?;
-            let vault = self.coordinator.parts.vault.as_ref().ok_or_else(|| VaultError::NoKey.to_string())?;
-            let shown = vault.open(&self.tenant, Thing::WebhookKey(&self.webhook), &sealed).map_err(|error| error.to_string())?;
-            keys.push((signing::bytes_of(&shown).ok_or_else(|| "its key is none".to_owned())?, key.until));
-        }
-        if keys.is_empty() {
-            Err("it has no key: have it rotated".to_owned())
-        } else {
-            Ok(Setting { target, types: webhook.types.clone(), keys })
-        }
+        let (newest, before) = webhook.keys.split_first().ok_or_else(|| "it has no key: have it rotated".to_owned())?;
+        let mut keys = vec![self.key(newest)?];
+        // One that does not open any more keeps nobody from using the one that took its place.
+        keys.extend(before.iter().filter_map(|key| self.key(key).ok()));
+        Ok(Setting { target, types: webhook.types.clone(), keys })
+    }
+
+    /// What a key is, and until when it is used.
+    fn key(&self, key: &WebhookKey) -> Result<(Vec<u8>, Option<Timestamp>), String> {
+        let parts = &self.coordinator.parts;
+        let sealed = parts.store.component(key.sealed).map_err(|error| error.to_string())?;
+        let sealed = sealed.ok_or_else(|| "its key is not stored: have it rotated".to_owned())?;
+        let vault = parts.vault.as_ref().ok_or_else(|| VaultError::NoKey.to_string())?;
+        let shown = vault.open(&self.tenant, Thing::WebhookKey(&self.webhook), &sealed).map_err(|error| error.to_string())?;
+        Ok((signing::bytes_of(&shown).ok_or_else(|| "its key is none: have it rotated".to_owned())?, key.until))
     }
 
     /// Sends what there is, for as long as others let it.

@@ -2,7 +2,7 @@
 //! left out, and that is said. How runs grow with their steps is in `growth`.
 
 use crate::book::{Book, resident};
-use crate::site::{SetClock, Site, THREE, given, three};
+use crate::site::{SetClock, Site, THREE, folder, given, three};
 use amends_domain::event::TenantEvent;
 use amends_domain::id::TenantId;
 use anyhow::Result;
@@ -58,7 +58,7 @@ impl Point {
 pub(crate) fn payloads(book: &mut Book) -> Result<()> {
     println!("\na run of three steps, by the length of what each is given and answers, bytes");
     for len in PAYLOADS {
-        let directory = tempfile::tempdir()?;
+        let directory = folder()?;
         let site = Site::with_three(directory.path(), Arc::new(SetClock::default()))?;
         let input = given(false, len);
         let before = data_len(directory.path());
@@ -73,7 +73,7 @@ pub(crate) fn payloads(book: &mut Book) -> Result<()> {
 /// `most`: how many runs are open at the last point.
 pub(crate) fn open_runs(book: &mut Book, most: usize) -> Result<()> {
     println!("\na run of three steps while so many others wait; and the host opened again");
-    let (directory, before) = (tempfile::tempdir()?, resident());
+    let (directory, before) = (folder()?, resident());
     let mut site = waiting(directory.path())?;
     let mut open = 0;
     for wanted in OPEN.into_iter().filter(|wanted| *wanted <= most) {
@@ -121,7 +121,7 @@ fn fill_with_waiting(site: &Site, runs: usize) -> Result<usize> {
 
 pub(crate) fn tenants(book: &mut Book) -> Result<()> {
     println!("\na run of three steps, by how many tenants take turns");
-    let directory = tempfile::tempdir()?;
+    let directory = folder()?;
     let site = Site::open(directory.path(), Arc::new(SetClock::default()))?;
     let (before, begin, component) = (resident(), Instant::now(), std::fs::read(guest("nothing"))?);
     let mut all: Vec<TenantId> = Vec::new();
@@ -149,7 +149,7 @@ pub(crate) fn tenants(book: &mut Book) -> Result<()> {
 
 pub(crate) fn plugins(book: &mut Book) -> Result<()> {
     println!("\na run of one step, by how many plugins take turns (256 are kept in memory)");
-    let directory = tempfile::tempdir()?;
+    let directory = folder()?;
     let site = Site::open(directory.path(), Arc::new(SetClock::default()))?;
     let tenant = site.tenant.clone();
     let (before, begin) = (resident(), Instant::now());

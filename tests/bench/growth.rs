@@ -2,15 +2,14 @@
 //! last columns.
 
 use crate::book::{Book, resident};
-use crate::site::{SetClock, Site};
-use amends_domain::decide::{Command, decide};
-use amends_domain::definition::{Definition, read};
-use amends_domain::digest::Digest;
-use amends_domain::event::{AttemptEnded, Ending, Entry, Event, Failure, Fault, Spent, Started};
+use crate::site::{SetClock, Site, folder};
+use crate::walked::{started, walk};
+use amends_domain::definition::read;
+use amends_domain::event::{Ending, Entry, Failure, Fault};
 use amends_domain::id::RunId;
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
-use amends_domain::time::{Span, Timestamp};
+use amends_domain::time::Span;
 use anyhow::{Result, bail};
 use harness::small_guest;
 use serde_json::json;
@@ -97,7 +96,7 @@ fn walked(book: &mut Book, what: &str, document: &str, steps: usize, ending: imp
     let mut best: Option<(Duration, Vec<Entry>)> = None;
     for _ in 0..TIMES {
         let begin = Instant::now();
-        let journal = walk(&definition, &ending);
+        let journal = walk(&definition, started(&definition, "echo", "1"), &ending);
         let took = begin.elapsed();
         if best.as_ref().is_none_or(|(best, _)| took < *best) {
             best = Some((took, journal));
@@ -113,47 +112,8 @@ fn walked(book: &mut Book, what: &str, document: &str, steps: usize, ending: imp
     Ok(())
 }
 
-fn walk(definition: &Arc<Definition>, ending: &impl Fn(usize) -> Ending) -> Vec<Entry> {
-    let at = Timestamp(1_764_000_000_000);
-    let started = Started {
-        saga: definition.saga.clone(),
-        version: 1,
-        definition: definition.digest,
-        components: vec![("echo".parse().expect("a name"), Digest::of(b"echo"))],
-        input: Payload::from("1"),
-        key: None,
-    };
-    let mut run = Run::new(RunId(1), Arc::clone(definition), Arc::new(started.clone()), at);
-    let mut journal = vec![Entry { at, event: Event::Started(Box::new(started)) }];
-    loop {
-        let orders = decide(&run, at);
-        if orders.is_empty() {
-            return journal;
-        }
-        for order in orders {
-            let events = match order {
-                Command::Record(event) => vec![event],
-                Command::WaitUntil(_) | Command::Fence(_) => Vec::new(),
-                Command::Start(start) => {
-                    let ending = ending(start.attempt.step.at());
-                    let (spent, log, writes) = (Spent::default(), Vec::new(), Vec::new());
-                    vec![
-                        start.event(),
-                        Event::AttemptEnded(Box::new(AttemptEnded { attempt: start.attempt, ending, spent, log, writes })),
-                    ]
-                }
-            };
-            for event in events {
-                let entry = Entry { at, event };
-                run.apply(&entry).expect("the rules follow themselves");
-                journal.push(entry);
-            }
-        }
-    }
-}
-
 fn whole(book: &mut Book, what: &str, document: &str, steps: usize) -> Result<()> {
-    let directory = tempfile::tempdir()?;
+    let directory = folder()?;
     let site = with_echo(directory.path(), document, Arc::new(SetClock::default()))?;
     let saga = read(document)?.saga;
     site.run(saga.as_str(), &json!(1))?;
@@ -179,7 +139,7 @@ fn with_echo(data: &Path, document: &str, clock: Arc<SetClock>) -> Result<Site> 
 
 /// Runs that wait for thirty days.
 fn month(book: &mut Book) -> Result<()> {
-    let (directory, clock) = (tempfile::tempdir()?, Arc::new(SetClock::default()));
+    let (directory, clock) = (folder()?, Arc::new(SetClock::default()));
     let document = r#"{"saga":"month","steps":[{"id":"w","wait":{"for":"30d"}},{"id":"a","uses":"echo/echo"}]}"#;
     let site = with_echo(directory.path(), document, Arc::clone(&clock))?;
     let start = || Ok(site.run("month", &json!(1))?.id());

@@ -1,9 +1,9 @@
 //! Whole runs over HTTP: `amends bench --local`, which is what anybody has who wants to repeat it.
 
 use crate::book::Book;
-use crate::site::{TEXT_LEN, given, three};
+use crate::site::{TEXT_LEN, folder, given, three};
 use anyhow::{Context, Result, ensure};
-use harness::{amends, guest, target};
+use harness::{amends, guest};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ pub(crate) struct Loads {
 }
 
 pub(crate) fn measure(book: &mut Book, loads: &Loads) -> Result<()> {
-    let folder = tempfile::tempdir_in(target())?;
+    let folder = folder()?;
     let saga = folder.path().join("three.json");
     std::fs::write(&saga, three().to_string())?;
     for (mix, failing) in [("success", None), ("compensation", Some(100)), ("10 of 100 compensated", Some(10))] {
@@ -49,20 +49,28 @@ fn tell(mix: &str, told: &Value) {
         "in flight", "runs/s", "p50 µs", "p90 µs", "p99 µs", "p99.9 µs", "CPU s/1000", "of client", "commits", "record B"
     );
     for row in told["rows"].as_array().into_iter().flatten() {
-        let (latency, number) = (&row["latency"], |value: &Value| value.as_f64().unwrap_or(f64::NAN));
+        let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+        let whole = |value: &Value| value.as_u64().unwrap_or_default();
+        let latency = |quantile: &str| whole(&row["latency"][quantile]);
         println!(
             "{:>10}{:>10.0}{:>10}{:>10}{:>10}{:>10}{:>12.3}{:>12.3}{:>10.3}{:>12.0}",
-            row["in_flight"],
+            whole(&row["in_flight"]),
             number(&row["per_second"]),
-            latency["p50"],
-            latency["p90"],
-            latency["p99"],
-            latency["p999"],
+            latency("p50"),
+            latency("p90"),
+            latency("p99"),
+            latency("p999"),
             number(&row["server"]["cpu_s_per_1000"]),
             number(&row["own"]["cpu_s_per_1000"]),
             number(&row["disk"]["commits"]),
             number(&row["disk"]["record_bytes"]),
         );
     }
-    println!("on the disk: {}", told["stored"]);
+    let stored = |what: &str| told["stored"][what].as_f64().unwrap_or(f64::NAN);
+    println!(
+        "on the disk, of {} runs: {:.0} bytes each, {:.0} compacted",
+        stored("runs"),
+        stored("bytes_each"),
+        stored("compacted_bytes_each")
+    );
 }

@@ -9,6 +9,7 @@ mod http;
 mod parts;
 mod peers;
 mod site;
+mod walked;
 mod whole;
 
 use amends::client::load::Spans;

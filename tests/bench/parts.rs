@@ -1,6 +1,8 @@
 //! The parts of a run, each alone.
 
 use crate::figures::{Figures, time};
+use crate::site::folder;
+use crate::walked::{started, walk};
 use amends::sandbox::{
     Access, Answer, Call, CompilerSettings, Context, EffectAccess, EffectError, EgressSettings, Fence, Intent, Sandbox,
     SandboxSettings, Secrets, StateAccess, StateError, StateValue,
@@ -9,10 +11,9 @@ use amends::store::Store;
 use amends::store::redb::RedbStore;
 use amends::store::writer::{Append, What, Writer};
 use amends_domain::audit::{Body, Head};
-use amends_domain::decide::{Command, decide};
 use amends_domain::definition::{Definition, Limits, read};
 use amends_domain::digest::Digest;
-use amends_domain::event::{AttemptEnded, Direction, Ending, Entry, Event, Spent, Started};
+use amends_domain::event::{Direction, Ending, Entry};
 use amends_domain::id::{Lane, RunId, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
@@ -107,55 +108,21 @@ fn attempt_of(figures: &mut Figures, what: &str, (bytes, handler, input): (Vec<u
 /// The rules of a run of three steps, mappings included, without anything else. Gives its journal.
 fn rules(figures: &mut Figures, definition: &Arc<Definition>, times: usize) -> Vec<Entry> {
     let mut journal = Vec::new();
-    let spans = time(times, || journal = walk(definition));
+    let spans = time(times, || journal = journal_of(definition));
     figures.add("decide: the rules of a whole run, mappings included", spans);
     journal
 }
 
-fn walk(definition: &Arc<Definition>) -> Vec<Entry> {
-    let at = Timestamp(1_764_000_000_000);
-    let started = started(definition);
-    let mut run = Run::new(RunId(1), Arc::clone(definition), Arc::new(started.clone()), at);
-    let mut journal = vec![Entry { at, event: Event::Started(Box::new(started)) }];
-    let outputs = [
-        r#"{"sku":"lamp","quantity":1,"total":10}"#,
-        r#"{"charge":"charge/run/step","amount":10}"#,
-        r#"{"id":"shipment/run/step","country":"DE"}"#,
-    ];
-    loop {
-        let commands = decide(&run, at);
-        if commands.is_empty() {
-            return journal;
-        }
-        for command in commands {
-            let events = match command {
-                Command::Record(event) => vec![event],
-                Command::WaitUntil(_) | Command::Fence(_) => Vec::new(),
-                Command::Start(start) => {
-                    let ending = Ending::Ok { output: outputs[start.attempt.step.at()].into() };
-                    let spent = Spent { fuel: 20_000, micros: 20, conflicts: 0 };
-                    let ended = AttemptEnded { attempt: start.attempt, ending, spent, log: Vec::new(), writes: Vec::new() };
-                    vec![start.event(), Event::AttemptEnded(Box::new(ended))]
-                }
-            };
-            for event in events {
-                let entry = Entry { at, event };
-                run.apply(&entry).expect("the rules follow themselves");
-                journal.push(entry);
-            }
-        }
-    }
-}
+/// What a run of the example is given, and what its steps answer.
+const ORDER: &str = r#"{"sku":"lamp","quantity":1,"customer":"ada","country":"DE"}"#;
+const OUTPUTS: [&str; 3] = [
+    r#"{"sku":"lamp","quantity":1,"total":10}"#,
+    r#"{"charge":"charge/run/step","amount":10}"#,
+    r#"{"id":"shipment/run/step","country":"DE"}"#,
+];
 
-fn started(definition: &Definition) -> Started {
-    Started {
-        saga: definition.saga.clone(),
-        version: 1,
-        definition: definition.digest,
-        components: vec![("orders".parse().expect("a name"), Digest::of(b"orders"))],
-        input: Payload::from(r#"{"sku":"lamp","quantity":1,"customer":"ada","country":"DE"}"#),
-        key: None,
-    }
+fn journal_of(definition: &Arc<Definition>) -> Vec<Entry> {
+    walk(definition, started(definition, "orders", ORDER), &|step| Ending::Ok { output: OUTPUTS[step].into() })
 }
 
 /// Encoding, hashing and linking all that a run did as one record.
@@ -168,15 +135,16 @@ fn record(figures: &mut Figures, journal: &[Entry], times: usize) {
 
 /// Queue, one transaction, one sync, and the way back to who waits.
 fn commit(figures: &mut Figures, definition: &Arc<Definition>, times: usize) -> Result<()> {
-    let directory = tempfile::tempdir()?;
+    let directory = folder()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let store: Arc<dyn Store> = Arc::new(RedbStore::open(directory.path())?);
     let writer = Writer::start(store)?;
     let mut number = 0;
     let spans = time(times, || {
         number += 1;
-        let journal = walk(definition);
-        let mut run = Run::new(RunId(number), Arc::clone(definition), Arc::new(started(definition)), journal[0].at);
+        let journal = journal_of(definition);
+        let mut run =
+            Run::new(RunId(number), Arc::clone(definition), Arc::new(started(definition, "orders", ORDER)), journal[0].at);
         for entry in &journal[1..] {
             run.apply(entry).expect("the rules follow themselves");
         }
@@ -194,7 +162,7 @@ fn commit(figures: &mut Figures, definition: &Arc<Definition>, times: usize) -> 
 
 /// What the disk itself asks for: the bound below which no durable thing gets.
 fn disk(figures: &mut Figures, times: usize) -> Result<()> {
-    let directory = tempfile::tempdir()?;
+    let directory = folder()?;
     let mut file = File::create(directory.path().join("probe"))?;
     let spans = time(times, || {
         file.write_all(&[0; 1024]).expect("the disk takes it");

@@ -2,7 +2,7 @@
 
 use amends::clock::{Clock, SystemClock};
 use amends::coordinator::{Coordinator, Rest, StartRun, StartedRun};
-use amends::sandbox::{CompilerSettings, EgressSettings, Sandbox, SandboxSettings};
+use amends::sandbox::{CodeDir, CompilerSettings, EgressSettings, Sandbox, SandboxSettings};
 use amends::store::Store;
 use amends::store::redb::RedbStore;
 use amends_domain::definition::read;
@@ -12,12 +12,13 @@ use amends_domain::payload::Payload;
 use amends_domain::run::Run;
 use amends_domain::time::{Span, Timestamp};
 use anyhow::{Context, Result, bail};
-use harness::guest;
+use harness::{guest, target};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use tempfile::TempDir;
 
 /// The saga of three steps that do nothing.
 pub(crate) const THREE: &str = "bench.three";
@@ -38,6 +39,13 @@ pub(crate) fn given(refuse: bool, text_len: usize) -> Value {
 
 /// Text of a hundred bytes of input.
 pub(crate) const TEXT_LEN: usize = 72;
+
+/// A new folder for data, where everything else is that is built: temporary files may not be on a disk.
+pub(crate) fn folder() -> Result<TempDir> {
+    let data = target().join("bench/data");
+    std::fs::create_dir_all(&data)?;
+    Ok(tempfile::tempdir_in(data)?)
+}
 
 /// A clock that is ahead of the machine's by as much as a benchmark wants.
 #[derive(Debug, Default)]
@@ -95,7 +103,7 @@ impl Site {
             components_max: 256,
             code_len_max: 512 << 20,
             compiler: CompilerSettings::InProcess,
-            code_dir: None,
+            code_dir: Some(CodeDir { dir: data.join("code"), len_max: 2 << 30 }),
             outside: None,
             egress: EgressSettings::system(),
         };

@@ -1,7 +1,7 @@
 //! Whole runs: three steps of the order plugin, from the start to the durable outcome.
 
 use crate::figures::Figures;
-use crate::site::{FineClock, Site, TEXT_LEN, THREE, given};
+use crate::site::{FineClock, Site, TEXT_LEN, THREE, folder, given};
 use amends::clock::Clock;
 use amends_domain::event::{Ending, Entry, Event};
 use amends_domain::id::RunId;
@@ -33,7 +33,7 @@ pub(crate) fn measure(figures: &mut Figures, runs: usize) -> Result<()> {
 
 /// Steps of the SDK that do nothing: what is left is the host.
 fn nothing(figures: &mut Figures, runs: usize) -> Result<()> {
-    let (directory, clock) = (tempfile::tempdir()?, Arc::new(FineClock::new()));
+    let (directory, clock) = (folder()?, Arc::new(FineClock::new()));
     let site = Site::with_three(directory.path(), Arc::clone(&clock) as Arc<dyn Clock>)?;
     for (mix, refuse) in [("three steps that do nothing", false), ("the third of three refuses, two are taken back", true)] {
         let input = given(refuse, TEXT_LEN);
@@ -71,7 +71,7 @@ fn back(site: &Site, run: RunId, durable: Timestamp) -> Result<Duration> {
 }
 
 fn orders(figures: &mut Figures, runs: usize) -> Result<()> {
-    let directory = tempfile::tempdir()?;
+    let directory = folder()?;
     let host = host(directory.path())?;
     let good = order(&json!({}));
     let bad = order(&json!({"create-shipment": {"execute": "reject"}}));

@@ -1,4 +1,4 @@
-//! Finds a Rust that can build guests, and installs it where it is missing. Apart from `toolchain`, which decides: this touches
+//! Finds a Rust that can build guests, and installs it where it is missing; valgrind too. Apart from `toolchain`, which decides: this touches
 //! the machine.
 
 use std::path::{Path, PathBuf};
@@ -95,12 +95,25 @@ fn add_target(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Installs valgrind, which counts instructions, where it is missing. That it cannot be had is only noted: the test that needs it says so.
+pub(crate) fn valgrind(workspace: &Workspace) {
+    if runs("valgrind", &["--version"]) {
+        return;
+    }
+    println!("Installing valgrind to count instructions with.");
+    note_failure("apt-get could not install valgrind", &install(workspace, &["valgrind"]));
+}
+
 fn install_debian(workspace: &Workspace) -> Result<()> {
+    install(workspace, &DEBIAN_PACKAGES)
+}
+
+fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
     // A failed update is no reason to stop: what the machine knows already may do.
     note_failure("apt-get could not update its lists", &update_apt(workspace));
     // Debian's rustc-web takes the place of its rustc. Nobody asked us to remove that.
     let options = ["install", "--yes", "--no-remove", "--no-install-recommends", "-o", APT_LOCK_WAIT];
-    apt_get(workspace, options.into_iter().chain(DEBIAN_PACKAGES))
+    apt_get(workspace, options.into_iter().chain(packages.iter().copied()))
 }
 
 fn update_apt(workspace: &Workspace) -> Result<()> {

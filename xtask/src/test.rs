@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::process::{Process, Stopwatch};
 use crate::summary::{Line, Summary, Tally, Verdict};
 use crate::workspace::Workspace;
-use crate::{guests, release};
+use crate::{guests, provision, release};
 
 /// One part of the whole.
 pub(crate) struct Part {
@@ -88,6 +88,7 @@ fn lints(workspace: &Workspace, _: &mut Tally) -> Result<()> {
 }
 
 fn tests(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    provision::valgrind(workspace);
     cargo_test(workspace, tally, "test --release --no-fail-fast")
 }
 

@@ -166,6 +166,9 @@ pub(crate) fn compare(book: &mut Book, comparison: &Comparison) -> Result<()> {
 fn turn(system: System, places: &Places, comparison: &Comparison) -> Result<Vec<Measured>> {
     let started = system.start(places)?;
     let mut all = Vec::new();
+    // Not counted: pools of threads, connections and processes become as large as they get, and are seen from here on.
+    let most = comparison.clients.iter().copied().max().unwrap_or(1);
+    one(system, &started, Mix::Success, most, FILLING)?;
     for mix in [Mix::Success, Mix::Compensation] {
         for clients in &comparison.clients {
             let measured = one(system, &started, mix, *clients, comparison.spans)?;
@@ -194,5 +197,7 @@ fn one(system: System, started: &Started, mix: Mix, clients: usize, spans: Spans
     Ok(Measured { system, mix, clients, level, flushes_each })
 }
 
+/// How long a system is loaded before anything is measured.
+const FILLING: Spans = Spans { warm_up: Duration::ZERO, lasts: Duration::from_secs(1) };
 /// How long each load of the comparison lasts where nobody says it.
 pub(crate) const SPANS: Spans = Spans { warm_up: Duration::from_secs(2), lasts: Duration::from_secs(5) };

@@ -32,7 +32,7 @@ pub(crate) fn tell(systems: &[System], all: &[Measured], comparison: &Comparison
         println!("{}: {}", system.name(), system.durability());
     }
     println!(
-        "\n| system | load | clients | sagas/s | to the first | p50 | p90 | p99 | CPU s/1000 | memory | written/saga | flushes/saga | errors |"
+        "\n| system | load | clients | sagas/s | of the first | p50 | p90 | p99 | CPU s/1000 | memory | written/saga | flushes/saga | errors |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for mix in [Mix::Success, Mix::Compensation] {
@@ -62,11 +62,11 @@ fn row(measured: &Measured, first: f64) {
     #[expect(clippy::cast_precision_loss, reason = "shown in MiB")]
     let memory = took.map(|took| took.resident as f64 / 1_048_576.0);
     println!(
-        "| {} | {} | {clients} | {:.0} | {:.3} | {} | {} | {} | {} | {} MiB | {} B | {} | {} |",
+        "| {} | {} | {clients} | {:.0} | 1/{:.1} | {} | {} | {} | {} | {} MiB | {} B | {} | {} |",
         system.name(),
         mix.word(),
         level.per_second,
-        level.per_second / first,
+        first / level.per_second,
         millis(level.latency.p50),
         millis(level.latency.p90),
         millis(level.latency.p99),

@@ -272,7 +272,8 @@ impl Asker for Tally<'_> {
                     return;
                 }
                 record(&mut self.nanos[kind], over - due);
-                if let Some(look) = shot.look.filter(|_| number.is_multiple_of(LOOK_EACH))
+                // By what is heard of this kind, not by numbers, of which a kind may have the odd ones only.
+                if let Some(look) = shot.look.filter(|_| self.nanos[kind].len() % LOOK_EACH == 1)
                     && let Some(span) = look(&body)
                 {
                     record(&mut self.looked, span);

@@ -42,9 +42,7 @@ impl Exports {
             }
         }
         let exports = Self { plant, file: rendered(&sections), sections, strangers };
-        for (file, which) in [(&written, "that was written long ago"), (&exports.file, "that is made anew")] {
-            assert!(exports.verify(file).is_ok(), "the example {which} is right");
-        }
+        assert!(exports.verify(&exports.file).is_ok(), "the example is right");
         exports
     }
 

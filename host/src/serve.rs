@@ -6,6 +6,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::compose::{Ended, Host, OpenError, Stopping};
 use crate::coordinator::{AlterError, Coordinator, DriveError, KeepDriving, KeepWatch, Pauses, Sending, host_tenant};
 use crate::disk::{FreeMin, Space};
+use crate::oidc::{KeysError, Oidc, Settings as OidcSettings};
 use crate::sandbox::{Courier, EgressSettings, SandboxError};
 use crate::telemetry::{Collector, NoCollector};
 use amends_domain::access::Standing;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub webhooks: Webhooks,
     /// A certificate and its key, in PEM; none: in the clear.
     pub tls: Option<TlsFiles>,
+    /// An identity provider whose tokens open it besides keys; none: nobody's.
+    pub identities: Option<OidcSettings>,
 }
 
 /// How events are sent to webhooks.
@@ -109,6 +112,9 @@ pub enum ServeError {
     /// There is no such collector.
     #[error(transparent)]
     Traces(#[from] NoCollector),
+    /// Nobody can come in who should.
+    #[error(transparent)]
+    Identities(#[from] KeysError),
 }
 
 /// Serves `host` until it is asked to stop.
@@ -129,7 +135,15 @@ async fn run(
     if let Some(token) = first_key(&coordinator).await? {
         tell(Told::FirstToken(token));
     }
-    let api = Api::new(coordinator.clone());
+    let identities = match settings.identities.clone() {
+        None => None,
+        Some(settings) => Some(Arc::new(Oidc::open(settings, SystemClock.now()).await?)),
+    };
+    if let Some(oidc) = &identities {
+        let oidc = Arc::clone(oidc);
+        coordinator.watch_also("identities", move || oidc.fares());
+    }
+    let api = Api::new(coordinator.clone(), identities.clone());
     let metrics = match settings.metrics_listen {
         None => None,
         Some(address) => {
@@ -163,6 +177,12 @@ async fn run(
     let Webhooks { pace, timeout, requests_max } = settings.webhooks;
     let courier = Courier::new(EgressSettings::system())?;
     let sending = coordinator.keep_sending(Sending { courier, pace, timeout, requests_max });
+    let identifying = async {
+        match &identities {
+            Some(oidc) => oidc.keep_keys(|| SystemClock.now()).await,
+            None => pending().await,
+        }
+    };
     let asked = stopping.clone();
     let serving = listening.serve(api.router(), async move { asked.asked().await });
     let late = async {
@@ -172,7 +192,8 @@ async fn run(
         tokio::time::sleep(ANSWERS_MAX).await;
         drained
     };
-    tokio::select! {
+    let denying = api.keep_denials();
+    let ended = tokio::select! {
         () = serving => Ok(coordinator.drain(settings.grace).await?),
         () = metrics => unreachable!("it is never asked to stop"),
         // Streams go on for as long as their clients want; these find the next host by the last event that they have.
@@ -184,7 +205,12 @@ async fn run(
         never = tracing => match never {},
         never = tidying => match never {},
         never = sending => match never {},
-    }
+        never = identifying => match never {},
+        never = denying => match never {},
+    };
+    // Durable when the host is closed.
+    api.note_denials_left();
+    ended
 }
 
 /// Where it came to listen, having been asked to at `address`.

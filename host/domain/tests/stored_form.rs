@@ -211,6 +211,9 @@ fn tenant_events() -> Vec<(&'static str, TenantEvent)> {
         TenantEvent::WebhookPaused { .. } => "webhook-paused", TenantEvent::WebhookPaused {
             webhook: "billing".parse().expect("a name"), reason: "it answered 410".into(), by: "host".into(),
         };
+        TenantEvent::RequestsDenied { .. } => "requests-denied", TenantEvent::RequestsDenied {
+            who: Some("ci (key_1)".into()), code: "not_allowed".into(), count: 4711, since: AT,
+        };
     }
 }
 

@@ -2,10 +2,13 @@
 
 use super::Api;
 use super::contract::{Needs, Operation};
-use super::problem::Problem;
+use super::problem::{Problem, code};
+use crate::clock::{Clock, SystemClock};
+use crate::oidc::{Identity, Oidc, may_be_one};
 use amends_domain::access::{Action, Principal, Reach, Target, Token, decide};
 use amends_domain::event::Author;
 use amends_domain::id::TenantId;
+use amends_domain::time::Timestamp;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -13,7 +16,19 @@ use std::sync::Arc;
 
 /// Somebody whom the host knows.
 #[derive(Debug, Clone)]
-pub(super) struct Caller(Principal);
+pub(super) struct Caller {
+    principal: Principal,
+    means: Means,
+}
+
+/// How somebody came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Means {
+    /// With a key of this host.
+    Key,
+    /// An identity provider vouches for them, until this instant.
+    Provider(Timestamp),
+}
 
 /// The tenant that an operation is about, which its caller may know.
 #[derive(Debug, Clone)]
@@ -26,7 +41,12 @@ pub(super) struct Permit(Arc<(Caller, Option<TenantId>)>);
 impl Permit {
     /// Whose.
     pub(super) fn who(&self) -> &str {
-        self.0.0.0.who()
+        self.0.0.principal.who()
+    }
+
+    /// Who it is.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.0.0
     }
 
     /// About which tenant.
@@ -36,22 +56,29 @@ impl Permit {
 }
 
 /// Lets through who may ask for `operation`; none where anybody may.
-pub(super) fn permit(api: &Api, operation: &Operation, parts: &Parts, path: &RawPathParams) -> Result<Option<Permit>, Problem> {
-    let permit = |caller, tenant| Some(Permit(Arc::new((caller, tenant))));
-    match operation.needs {
-        Needs::Nothing => Ok(None),
-        Needs::Key => Ok(permit(caller(api, parts)?, None)),
-        Needs::Right(action) => {
-            let caller = caller(api, parts)?;
-            let tenant = match action.right().reach {
-                Reach::Host => {
-                    caller.may(api, None, action)?;
-                    None
-                }
-                Reach::Tenant(_) => Some(of_path(api, &caller, path, action)?),
-            };
-            Ok(permit(caller, tenant))
-        }
+///
+/// # Errors
+/// What is told to whoever may not, and who that is, if that is known.
+pub(super) async fn permit(
+    api: &Api,
+    operation: &Operation,
+    parts: &Parts,
+    path: &RawPathParams,
+) -> Result<Option<Permit>, (Problem, Option<Caller>)> {
+    let action = match operation.needs {
+        Needs::Nothing => return Ok(None),
+        Needs::Key => None,
+        Needs::Right(action) => Some(action),
+    };
+    let caller = caller(api, parts).await.map_err(|problem| (problem, None))?;
+    let tenant = match action.map(|action| (action, action.right().reach)) {
+        None => Ok(None),
+        Some((action, Reach::Host)) => caller.may(api, None, action).map(|()| None),
+        Some((action, Reach::Tenant(_))) => of_path(api, &caller, path, action).map(Some),
+    };
+    match tenant {
+        Ok(tenant) => Ok(Some(Permit(Arc::new((caller, tenant))))),
+        Err(problem) => Err((problem, Some(caller))),
     }
 }
 
@@ -64,7 +91,7 @@ fn of_path(api: &Api, caller: &Caller, path: &RawPathParams, action: Action) -> 
     Ok(tenant)
 }
 
-fn caller(api: &Api, parts: &Parts) -> Result<Caller, Problem> {
+async fn caller(api: &Api, parts: &Parts) -> Result<Caller, Problem> {
     let shown = parts
         .headers
         .get(AUTHORIZATION)
@@ -72,18 +99,32 @@ fn caller(api: &Api, parts: &Parts) -> Result<Caller, Problem> {
     let token = shown.to_str().ok().and_then(|shown| shown.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
     let token = token.ok_or_else(|| Problem::new("token_malformed", "the header `Authorization` does not begin with `Bearer`"))?;
+    if let Some(oidc) = api.identities().filter(|_| may_be_one(token)) {
+        return of_provider(oidc, token).await;
+    }
     let token: Token = token.parse().map_err(|error| Problem::new("token_malformed", format!("{error}")))?;
     let principal = api.coordinator().who(&token).map_err(|error| {
         tracing::info!(key = %token.key(), code = error.code(), "a token was refused");
         Problem::new(error.code(), error.to_string())
     })?;
-    Ok(Caller(principal))
+    Ok(Caller { principal, means: Means::Key })
+}
+
+/// Whom an identity provider vouches for. What is told of a token that is refused is the same whatever is wrong with it: the log says more.
+async fn of_provider(oidc: &Oidc, token: &str) -> Result<Caller, Problem> {
+    let identity = oidc.who(token, SystemClock.now()).await.map_err(|refused| {
+        tracing::info!(code = refused.code(), why = %refused, "a token of the identity provider was refused");
+        let title = code(refused.code()).map_or("", |code| code.title);
+        Problem::new(refused.code(), title)
+    })?;
+    let Identity { principal, expires } = identity;
+    Ok(Caller { principal, means: Means::Provider(expires) })
 }
 
 impl Caller {
     /// Who it is, as records name them.
     pub(super) fn who(&self) -> String {
-        self.0.who().to_owned()
+        self.principal.who().to_owned()
     }
 
     /// Who it is and why, as records name them.
@@ -93,7 +134,12 @@ impl Caller {
 
     /// What it is.
     pub(super) fn principal(&self) -> &Principal {
-        &self.0
+        &self.principal
+    }
+
+    /// How they came in.
+    pub(super) fn means(&self) -> Means {
+        self.means
     }
 
     /// Lets through who may do `action` to a tenant; none: to the whole host. Asked by a handler where what its operation needs depends on
@@ -103,9 +149,9 @@ impl Caller {
             None => Target::Host,
             Some(tenant) => Target::Tenant(tenant, api.coordinator().tenant(tenant).standing()),
         };
-        decide(&self.0, target, action).map_err(|denied| {
+        decide(&self.principal, target, action).map_err(|denied| {
             let tenant = tenant.map(tracing::field::display);
-            tracing::info!(who = self.0.who(), tenant, %action, code = denied.code(), "denied");
+            tracing::info!(who = self.principal.who(), tenant, %action, code = denied.code(), "denied");
             denied.into()
         })
     }

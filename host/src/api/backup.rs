@@ -1,11 +1,10 @@
 //! `POST /v1/backup`: all that is stored, as one stream. It ends with a digest: a client that has that has the whole backup, and one that breaks
 //! off has none.
 
+use super::Api;
 use super::auth::Caller;
-use super::body::read;
 use super::contract::{Answer, Operation, post};
 use super::problem::Problem;
-use super::{Api, BODY_LEN_MAX};
 use amends_domain::access::Action;
 use axum::body::Body;
 use axum::extract::State;
@@ -46,9 +45,7 @@ const CHUNKS_MAX: usize = 4;
 /// A client that takes nothing for so long is gone: while a backup lasts, the data file only grows.
 const CHUNK_TIME_MAX: Duration = Duration::from_mins(1);
 
-async fn back_up(State(api): State<Api>, caller: Caller, body: Body) -> Result<Response, Problem> {
-    // Taken, though nothing in it counts: what is left unread when the connection is closed resets it, and the client loses the end of the answer.
-    read(body, BODY_LEN_MAX).await?;
+async fn back_up(State(api): State<Api>, caller: Caller) -> Result<Response, Problem> {
     let turn = Arc::clone(&api.0.backups)
         .try_acquire_owned()
         .map_err(|_| Problem::new("backup_running", "a backup is on its way already: try again when it is over"))?;

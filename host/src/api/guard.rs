@@ -1,27 +1,48 @@
 //! What is checked before each handler, by what its operation says of itself: who asks, whether they may, whether the query has what there is
 //! and the body is of a kind that is taken.
 
-use super::Api;
 use super::auth::permit;
+use super::body::read;
 use super::contract::{Operation, Takes};
 use super::problem::Problem;
+use super::{Api, BODY_LEN_MAX};
+use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longest time that is taken for the body of a request which is refused, whatever is in it.
+const REFUSED_BODY_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Lets through what may be asked.
+///
+/// A body that nobody wants is taken nevertheless: what is left unread when the connection is closed resets it, and the client loses the end of the
+/// answer.
 pub(super) async fn guard(api: Api, operation: Arc<Operation>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     // What is no text is told like what nobody has.
     let Ok(path) = <RawPathParams as axum::extract::FromRequestParts<()>>::from_request_parts(&mut parts, &()).await else {
         return Problem::not_found().into_response();
     };
-    let permit = match permit(&api, &operation, &parts, &path) {
+    let permit = match permit(&api, &operation, &parts, &path).await {
         Ok(permit) => permit,
-        Err(problem) => return problem.into_response(),
+        Err((problem, caller)) => {
+            api.denied(&problem, caller.as_ref());
+            let _ = timeout(REFUSED_BODY_TIME_MAX, read(body, BODY_LEN_MAX)).await;
+            return problem.into_response();
+        }
+    };
+    let body = match operation.takes {
+        Some(_) => body,
+        None => {
+            let _ = read(body, BODY_LEN_MAX).await;
+            Body::empty()
+        }
     };
     let checked = query(&operation, parts.uri.query()).and_then(|()| match &operation.takes {
         Some(takes) => media(takes, &parts.headers),
@@ -34,6 +55,11 @@ pub(super) async fn guard(api: Api, operation: Arc<Operation>, request: Request,
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => problem.into_response(),
     };
+    if let (Some(problem), Some(permit)) = (response.extensions().get::<Problem>(), &permit)
+        && problem.code() != "not_found"
+    {
+        api.denied(problem, Some(permit.caller()));
+    }
     if let Some(permit) = permit {
         response.extensions_mut().insert(permit);
     }

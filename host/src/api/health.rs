@@ -1,13 +1,14 @@
 //! Whether the host lives and is ready, who asks, and what is told where nothing is.
 
 use super::Api;
-use super::auth::Caller;
+use super::auth::{Caller, Means};
 use super::contract::{Answer, Operation, Shape, get};
 use super::problem::Problem;
 use crate::coordinator::{Holds, PartReport};
 use amends_domain::access::Scope;
 use amends_domain::event::{PartState, Role};
 use amends_domain::id::TenantId;
+use amends_domain::time::Timestamp;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -50,9 +51,23 @@ struct Part {
 struct Asker {
     who: String,
     role: Role,
-    /// The tenant of its key; none: the whole host.
+    /// Of which tenant; none: of the whole host.
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<TenantId>,
+    by: By,
+    /// When the token of the identity provider opens nothing any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+/// Who says so.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum By {
+    /// This host, which gave a key.
+    Key,
+    /// The identity provider.
+    Provider,
 }
 
 /// It answers, so it lives.
@@ -75,7 +90,11 @@ async fn whoami(caller: Caller) -> Json<Asker> {
         Scope::Host => None,
         Scope::Tenant(tenant) => Some(tenant.clone()),
     };
-    Json(Asker { who: caller.who(), role: principal.role(), tenant })
+    let (by, expires_at) = match caller.means() {
+        Means::Key => (By::Key, None),
+        Means::Provider(expires) => (By::Provider, Some(expires)),
+    };
+    Json(Asker { who: caller.who(), role: principal.role(), tenant, by, expires_at })
 }
 
 pub(super) async fn nothing() -> Problem {

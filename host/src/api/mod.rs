@@ -34,10 +34,10 @@ mod tenants;
 mod usage;
 mod webhooks;
 
-pub use denials::Denied;
 pub use listener::{Connections, ListenError, Listening, Tls, TlsError};
 
 use crate::coordinator::Coordinator;
+use crate::oidc::Oidc;
 use amends_domain::time::Span;
 use axum::Router;
 use bytes::Bytes;
@@ -68,6 +68,8 @@ struct Shared {
     backups: Arc<Semaphore>,
     pushes: Pushes,
     denials: Denials,
+    /// Whom to believe besides keys; none: nobody.
+    identities: Option<Arc<Oidc>>,
     /// The description of the API.
     described: Bytes,
 }
@@ -78,8 +80,8 @@ const UPLOADS_MAX: usize = 8;
 const FOLLOWERS_MAX: usize = 1024;
 
 impl Api {
-    /// Over a coordinator.
-    pub fn new(coordinator: Coordinator) -> Self {
+    /// Over a coordinator. `identities`: who opens it besides keys.
+    pub fn new(coordinator: Coordinator, identities: Option<Arc<Oidc>>) -> Self {
         Self(Arc::new(Shared {
             coordinator,
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
@@ -87,6 +89,7 @@ impl Api {
             backups: Arc::new(Semaphore::new(1)),
             pushes: Pushes::default(),
             denials: Denials::default(),
+            identities,
             described: operations::described(),
         }))
     }
@@ -101,12 +104,11 @@ impl Api {
         metrics::open_router().with_state(self.clone())
     }
 
-    /// How many requests were denied, since the start of the process.
-    pub fn denied(&self) -> Denied {
-        self.0.denials.counts()
-    }
-
     fn coordinator(&self) -> &Coordinator {
         &self.0.coordinator
+    }
+
+    fn identities(&self) -> Option<&Oidc> {
+        self.0.identities.as_deref()
     }
 }

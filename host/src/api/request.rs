@@ -39,7 +39,6 @@ pub(super) async fn surround(State(api): State<Api>, request: Request, next: Nex
     let problem = response.extensions_mut().remove::<Problem>();
     let code = problem.as_ref().map(Problem::code);
     if let Some(problem) = problem {
-        api.0.denials.note(&problem, noted.as_ref().and_then(|noted| noted.permit.as_ref()));
         // What else the answer says, such as which methods there are, it says still.
         let (parts, _) = response.into_parts();
         response = problem.answer(&id);

@@ -147,6 +147,7 @@ fn of_serve(error: &ServeError) -> (&'static str, Kind) {
     match error {
         ServeError::Listen { .. } => ("cannot_listen", Kind::Failed),
         ServeError::FirstKey(_) | ServeError::Traces(_) => ("host_failed", Kind::Failed),
+        ServeError::Identities(_) => ("identities_unreadable", Kind::Failed),
         ServeError::Drain(error) => verdict_of(error),
         ServeError::Webhooks(error) => verdict_of(error),
     }

@@ -5,8 +5,9 @@ use super::log;
 use super::output::{Exit, Format, plain, say, say_json};
 use crate::api::Connections;
 use crate::compose::{Host, Machine};
-use crate::config::{Config, KEYS, Said};
+use crate::config::{self, Config, KEYS, Said};
 use crate::disk::FileSystem;
+use crate::oidc::{self, KeysAt};
 use crate::serve::{Settings, TlsFiles, Told, Webhooks, serve};
 use amends_domain::time::Span;
 use amends_domain::webhook::Pace;
@@ -138,8 +139,26 @@ pub(super) fn settings(config: &Config) -> Settings {
             timeout: settings.webhooks_timeout.to_std(),
             requests_max: usize::try_from(settings.webhooks_requests_max).unwrap_or(usize::MAX),
         },
+        identities: identities(settings),
         tls: settings.tls_certificate.clone().zip(settings.tls_key.clone()).map(|(certificate, key)| TlsFiles { certificate, key }),
     }
+}
+
+/// Whom to believe besides keys; none: nobody. The configuration has all of it or nothing.
+fn identities(settings: &config::Settings) -> Option<oidc::Settings> {
+    let of_file = settings.oidc_keys_file.clone().map(KeysAt::File);
+    let of_url = || Some(KeysAt::Url { uri: settings.oidc_keys_url.clone()?, authority: settings.oidc_ca_file.clone() });
+    Some(oidc::Settings {
+        issuer: settings.oidc_issuer.clone()?,
+        audience: settings.oidc_audience.clone()?,
+        keys: of_file.or_else(of_url)?,
+        keys_age_max: settings.oidc_keys_age_max,
+        keys_pause_min: settings.oidc_keys_pause_min,
+        tenant_claim: settings.oidc_tenant_claim.clone(),
+        role_claim: settings.oidc_role_claim.clone(),
+        roles: settings.oidc_roles.clone()?,
+        leeway: settings.oidc_leeway,
+    })
 }
 
 /// No more than a warning: whoever runs containers gets variables that begin with the name of the service.

@@ -27,6 +27,7 @@ struct Asker {
     who: String,
     role: String,
     tenant: Option<String>,
+    expires_at: Option<String>,
 }
 
 pub(super) fn run(whoami: &Whoami, format: Format) -> anyhow::Result<Exit> {
@@ -35,9 +36,10 @@ pub(super) fn run(whoami: &Whoami, format: Format) -> anyhow::Result<Exit> {
     match format {
         Format::Json => say_json(&asker)?,
         Format::Text => {
-            let Asker { who, role, tenant } = serde_json::from_value(asker)?;
+            let Asker { who, role, tenant, expires_at } = serde_json::from_value(asker)?;
             let scope = tenant.map_or_else(|| "the whole host".to_owned(), |tenant| format!("tenant {tenant}"));
-            say(plain(&format!("{who}  {role} of {scope}  at {}", there.client().url())))?;
+            let until = expires_at.map_or_else(String::new, |expires| format!("  until {expires}"));
+            say(plain(&format!("{who}  {role} of {scope}  at {}{until}", there.client().url())))?;
         }
     }
     Ok(Exit::Done)

@@ -1,6 +1,7 @@
 //! How values are written, wherever they are: as text. Apart, because a flag, a variable and a line of the file are read alike.
 
 use crate::disk::FreeMin;
+use crate::oidc::{Claim, RoleMap, check_url};
 use crate::telemetry::collector_uri;
 use amends_domain::time::Span;
 use bytesize::ByteSize;
@@ -47,6 +48,32 @@ pub(super) fn no_address(text: &str) -> Result<Option<SocketAddr>, String> {
 /// A collector; none if there is to be none.
 pub(super) fn collector(text: &str) -> Result<Option<Uri>, String> {
     if text.is_empty() { Ok(None) } else { collector_uri(text).map(Some).map_err(|error| error.to_string()) }
+}
+
+/// A text that others write, too; none if there is to be none.
+#[expect(clippy::unnecessary_wraps, reason = "every form may refuse")]
+pub(super) fn some_text(text: &str) -> Result<Option<String>, String> {
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// Where keys of an identity provider are; none if that is not said.
+pub(super) fn keys_url(text: &str) -> Result<Option<Uri>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let uri: Uri = text.parse().map_err(|_| format!("`{text}` is no URL: write such as https://id.example.com/keys"))?;
+    check_url(&uri).map_err(|problem| format!("`{text}`: {problem}"))?;
+    Ok(Some(uri))
+}
+
+/// Where in a token something is said.
+pub(super) fn claim(text: &str) -> Result<Claim, String> {
+    text.parse()
+}
+
+/// Which roles values mean; none if that is not said.
+pub(super) fn roles(text: &str) -> Result<Option<RoleMap>, String> {
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// A whole number from `LEAST` to `MOST`.

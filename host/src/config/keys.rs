@@ -2,11 +2,12 @@
 //! equal to it by a test.
 
 use super::forms::{
-    LogFormat, address, collector, data, file, floor, log_format, log_level, long_span, no_address, number, number_or_auto, size,
-    some_span, span,
+    LogFormat, address, claim, collector, data, file, floor, keys_url, log_format, log_level, long_span, no_address, number,
+    number_or_auto, roles, size, some_span, some_text, span,
 };
-use super::{Given, Mistake};
+use super::{Given, Mistake, Source};
 use crate::disk::FreeMin;
+use crate::oidc::{Claim, RoleMap};
 use amends_domain::time::Span;
 use http::Uri;
 use std::net::SocketAddr;
@@ -76,6 +77,30 @@ settings! {
     /// Most connections at a time from one address, or one network of IPv6.
     connections_of_one_max: u64, "connections.of_one_max", "AMENDS_CONNECTIONS_OF_ONE_MAX", None, "1024",
         "a whole number from 1 to 1000000", number::<1, 1_000_000>;
+    /// An identity provider whose tokens (OpenID Connect) open this server besides keys, as its tokens name it (`iss`). docs/tenants.md.
+    oidc_issuer: Option<String>, "oidc.issuer", "AMENDS_OIDC_ISSUER", None, "", "a text, most often a URL; empty: nobody", some_text;
+    /// This server, as tokens that are for it name it (`aud`).
+    oidc_audience: Option<String>, "oidc.audience", "AMENDS_OIDC_AUDIENCE", None, "", "a text", some_text;
+    /// A file with the provider's public keys, a set of JWK (RFC 7517). Read again when it changes.
+    oidc_keys_file: Option<PathBuf>, "oidc.keys_file", "AMENDS_OIDC_KEYS_FILE", None, "", "a file", file;
+    /// Where the provider publishes its public keys, instead of a file.
+    oidc_keys_url: Option<Uri>, "oidc.keys_url", "AMENDS_OIDC_KEYS_URL", None, "", "an `https` URL, or an `http` one on this machine", keys_url;
+    /// Who vouches for that URL's server, in PEM, besides those whom browsers believe.
+    oidc_ca_file: Option<PathBuf>, "oidc.ca_file", "AMENDS_OIDC_CA_FILE", None, "", "a file", file;
+    /// Keys from the URL are read again when they are so old. Those that are known are kept while it does not answer.
+    oidc_keys_age_max: Span, "oidc.keys_age_max", "AMENDS_OIDC_KEYS_AGE_MAX", None, "1h", "a span, at most a day", some_span;
+    /// Least time between two times that they are read, however many tokens name a key that is not known.
+    oidc_keys_pause_min: Span, "oidc.keys_pause_min", "AMENDS_OIDC_KEYS_PAUSE_MIN", None, "10s", "a span, at most a day", some_span;
+    /// The claim that names the tenant; `host`: the whole host.
+    oidc_tenant_claim: Claim, "oidc.tenant_claim", "AMENDS_OIDC_TENANT_CLAIM", None, "tenant",
+        "a claim, or a JSON pointer such as `/org/id`", claim;
+    /// The claim that says what somebody is there: a text, or a list of texts.
+    oidc_role_claim: Claim, "oidc.role_claim", "AMENDS_OIDC_ROLE_CLAIM", None, "roles",
+        "a claim, or a JSON pointer such as `/realm_access/roles`", claim;
+    /// Which roles its values mean. Of several, the first in the order operator, tenant-admin, developer, starter, viewer counts.
+    oidc_roles: Option<RoleMap>, "oidc.roles", "AMENDS_OIDC_ROLES", None, "", "`VALUE=ROLE, …`, at most 64", roles;
+    /// How wrong clocks may be.
+    oidc_leeway: Span, "oidc.leeway", "AMENDS_OIDC_LEEWAY", None, "30s", "a span, at most a day", span;
     /// How long attempts that run when the server is asked to stop may go on.
     grace: Span, "grace", "AMENDS_GRACE", Some("--grace"), "10s", "a span, at most a day", span;
     /// Threads that run guests. `auto`: one less than there are processors.
@@ -137,9 +162,31 @@ impl Settings {
             let problem = format!("{there}: it is of no use without {missing}: name both");
             given.mistakes.push(Mistake::new(&given.effective[there].0, problem));
         }
+        self.check_identities(given);
         if self.metrics_listen.is_some_and(|metrics| metrics == self.listen && metrics.port() != 0) {
             let problem = "metrics.listen: it is the address of the server itself: name another port";
             given.mistakes.push(Mistake::new(&given.effective["metrics.listen"].0, problem));
+        }
+    }
+
+    /// Either nothing is said of an identity provider, or all that is needed.
+    fn check_identities(&self, given: &mut Given) {
+        let there = [
+            ("oidc.issuer", self.oidc_issuer.is_some()),
+            ("oidc.audience", self.oidc_audience.is_some()),
+            ("oidc.roles", self.oidc_roles.is_some()),
+            ("oidc.keys_file or oidc.keys_url", self.oidc_keys_file.is_some() || self.oidc_keys_url.is_some()),
+        ];
+        let said = ["oidc.issuer", "oidc.audience", "oidc.roles", "oidc.keys_file", "oidc.keys_url"].into_iter();
+        let said = said.map(|name| (name, &given.effective[name])).find(|(_, (source, _))| *source != Source::Default);
+        let Some((name, (source, _))) = said else { return };
+        let place = source.to_string();
+        for (missing, _) in there.iter().filter(|(_, is_there)| !is_there) {
+            given.mistakes.push(Mistake::new(&place, format!("{name}: it is of no use without {missing}: name both")));
+        }
+        if self.oidc_keys_file.is_some() && self.oidc_keys_url.is_some() {
+            let problem = "oidc.keys_url: the keys are in oidc.keys_file already: name one of the two";
+            given.mistakes.push(Mistake::new(&given.effective["oidc.keys_url"].0, problem));
         }
     }
 }

@@ -7,6 +7,7 @@ use super::tenants::host_tenant;
 use crate::disk::{FreeMin, Room, Space};
 use crate::store::verify_lane;
 use amends_domain::event::{PartState, TenantEvent};
+use amends_domain::id::TenantId;
 use amends_domain::time::{Span, Timestamp};
 use futures_util::FutureExt;
 use std::collections::HashMap;
@@ -64,8 +65,17 @@ pub enum Holds {
 }
 
 /// What was seen.
-#[derive(Debug, Default)]
-pub(super) struct Health(Mutex<Seen>);
+#[derive(Default)]
+pub(super) struct Health {
+    seen: Mutex<Seen>,
+    /// Parts that the coordinator does not know, and how to ask them what is wrong.
+    others: Mutex<Vec<Other>>,
+}
+
+struct Other {
+    name: &'static str,
+    wrong: Box<dyn Fn() -> Option<String> + Send + Sync>,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -91,7 +101,12 @@ struct Told {
 
 impl Health {
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn others(&self) -> Vec<PartReport> {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.iter().map(|other| failing_if(other.name, (other.wrong)(), Holds::Nothing)).collect()
     }
 
     /// Free space, and whether that is too little.
@@ -145,6 +160,12 @@ impl Seen {
 }
 
 impl Coordinator {
+    /// Has one more part of the host watched, which says what is wrong with it, if anything. Nothing else waits for it.
+    pub fn watch_also(&self, name: &'static str, wrong: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        let other = Other { name, wrong: Box::new(wrong) };
+        self.parts.health.others.lock().unwrap_or_else(PoisonError::into_inner).push(other);
+    }
+
     /// Looks at the parts of the host again and again, for ever. Dropping the future is safe: what was seen last stays.
     pub async fn keep_watch(&self, watch: KeepWatch) -> Infallible {
         let (mut looks, mut chains) = (0_u32, 0);
@@ -186,6 +207,16 @@ impl Coordinator {
         }
     }
 
+    /// Whether there is room for a fact that can wait.
+    pub fn may_note(&self) -> bool {
+        self.has_room().is_ok()
+    }
+
+    /// Has it noted that requests of somebody were denied. Does not wait for the disk.
+    pub fn note_denied(&self, chain: &TenantId, fact: TenantEvent) {
+        self.parts.lanes.of(chain).note(fact, self.parts.clock.now());
+    }
+
     /// Looks once, and notes what fares otherwise than before.
     pub fn look(&self, watch: &KeepWatch) {
         self.parts.health.seen().look_at(watch, self.parts.clock.now());
@@ -215,7 +246,7 @@ impl Coordinator {
             let chain = PartReport { name: "chain", state, says: seen.broken.clone(), holds: Holds::Nothing };
             [seen.disk(), chain]
         };
-        [self.writer(), self.reader(), self.pool()].into_iter().chain(chain).collect()
+        [self.writer(), self.reader(), self.pool()].into_iter().chain(chain).chain(self.parts.health.others()).collect()
     }
 
     fn writer(&self) -> PartReport {

@@ -120,6 +120,7 @@ fn changes_sending(event: &TenantEvent) -> bool {
         | TenantEvent::SecretGranted { .. }
         | TenantEvent::SecretWithdrawn { .. }
         | TenantEvent::HostPartChanged { .. }
-        | TenantEvent::RunsRemoved { .. } => false,
+        | TenantEvent::RunsRemoved { .. }
+        | TenantEvent::RequestsDenied { .. } => false,
     }
 }

@@ -311,6 +311,7 @@ fn check_host(tenant: &TenantId, event: &TenantEvent) -> Result<(), Unfit> {
         | TenantEvent::SecretGranted { .. }
         | TenantEvent::SecretWithdrawn { .. }
         | TenantEvent::HostPartChanged { .. }
-        | TenantEvent::RunsRemoved { .. } => panic!("this fact has a call of its own: {event:?}"),
+        | TenantEvent::RunsRemoved { .. }
+        | TenantEvent::RequestsDenied { .. } => panic!("this fact has a call of its own: {event:?}"),
     }
 }

@@ -250,7 +250,8 @@ impl<'a> TenantRows<'a> {
             | TenantEvent::WebhookSet { .. }
             | TenantEvent::WebhookRemoved { .. }
             | TenantEvent::WebhookPaused { .. }
-            | TenantEvent::HostPartChanged { .. } => {}
+            | TenantEvent::HostPartChanged { .. }
+            | TenantEvent::RequestsDenied { .. } => {}
             TenantEvent::WebhookKeysSet { destroyed, .. } => self.destroyed.extend(destroyed),
         }
     }
@@ -308,7 +309,8 @@ fn is_of_tenant_itself(event: &TenantEvent) -> bool {
         | TenantEvent::SecretGranted { .. }
         | TenantEvent::SecretWithdrawn { .. }
         | TenantEvent::HostPartChanged { .. }
-        | TenantEvent::RunsRemoved { .. } => false,
+        | TenantEvent::RunsRemoved { .. }
+        | TenantEvent::RequestsDenied { .. } => false,
     }
 }
 

@@ -177,6 +177,7 @@ impl States {
             | TenantEvent::SecretWithdrawn { .. }
             | TenantEvent::HostPartChanged { .. }
             | TenantEvent::RunsRemoved { .. }
+            | TenantEvent::RequestsDenied { .. }
             | TenantEvent::TenantCreated { .. }
             | TenantEvent::LimitsSet { .. }
             | TenantEvent::TenantSuspended { .. }

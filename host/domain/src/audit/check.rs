@@ -224,7 +224,8 @@ impl Checker {
                 | TenantEvent::SecretRemoved { .. }
                 | TenantEvent::SecretGranted { .. }
                 | TenantEvent::SecretWithdrawn { .. }
-                | TenantEvent::HostPartChanged { .. } => {}
+                | TenantEvent::HostPartChanged { .. }
+                | TenantEvent::RequestsDenied { .. } => {}
                 TenantEvent::TenantCreated { .. }
                 | TenantEvent::LimitsSet { .. }
                 | TenantEvent::TenantSuspended { .. }

@@ -375,6 +375,17 @@ shapes! {
         /// Who revoked it.
         by: String,
     }
+    /// Requests were denied.
+    RequestDenied {
+        /// Whose; none: nobody knows, or too many at a time.
+        who: Option<String>,
+        /// The code that they were told.
+        code: String,
+        /// How many, since the last such event.
+        count: u64,
+        /// When the first of them was.
+        since: String,
+    }
     /// A plugin may use a secret, or no longer.
     SecretGrant {
         /// The secret, by name.

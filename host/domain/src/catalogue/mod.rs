@@ -122,6 +122,7 @@ types! {
     TenantWebhookPaused, "tenant.webhook-paused", WebhookPaused, "Nothing is sent to a webhook until it is set again.";
     KeyCreated, "key.created", KeyCreated, "There is a new key.";
     KeyRevoked, "key.revoked", KeyRevoked, "A key opens nothing any more.";
+    RequestDenied, "request.denied", RequestDenied, "Requests were denied. What is alike is told at most once a minute, added up.";
 }
 
 /// As it is written, not as it might be read: what is left out where it has nothing to say is not required. Other fields are not forbidden,

@@ -70,6 +70,10 @@ fn of_fact(event: &TenantEvent) -> (Option<String>, Data) {
             let removed = data::RunsRemoved { ended_before, runs: shown, runs_count, bytes: used.stored_bytes };
             (None, Data::TenantRunsRemoved(removed))
         }
+        TenantEvent::RequestsDenied { who, code, count, since } => {
+            let (who, code, since) = (who.as_deref().map(text), text(code), since.to_string());
+            (None, Data::RequestDenied(data::RequestDenied { who, code, count: *count, since }))
+        }
         TenantEvent::TenantCreated { .. }
         | TenantEvent::LimitsSet { .. }
         | TenantEvent::TenantSuspended { .. }
@@ -137,6 +141,7 @@ fn of_itself(event: &TenantEvent) -> (Option<String>, Data) {
         | TenantEvent::SecretWithdrawn { .. }
         | TenantEvent::HostPartChanged { .. }
         | TenantEvent::RunsRemoved { .. }
+        | TenantEvent::RequestsDenied { .. }
         | TenantEvent::PluginPublished { .. }
         | TenantEvent::PluginVersionDeleted { .. } => unreachable!("`of_fact` tells these"),
     }

@@ -234,6 +234,17 @@ pub enum TenantEvent {
         /// Who says so.
         by: String,
     },
+    /// Requests of somebody were denied, who is of this tenant; in the chain of the host also those of whom nobody knows who they were.
+    RequestsDenied {
+        /// Who; none: nobody knows, or too many at a time.
+        who: Option<String>,
+        /// The stable code that they were told.
+        code: String,
+        /// How many, since the last such fact.
+        count: u64,
+        /// When the first of them was.
+        since: Timestamp,
+    },
 }
 
 /// A run that is no longer kept.

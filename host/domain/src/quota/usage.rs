@@ -79,7 +79,8 @@ impl Usage {
             | TenantEvent::SecretRemoved { .. }
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
-            | TenantEvent::HostPartChanged { .. } => Self::default(),
+            | TenantEvent::HostPartChanged { .. }
+            | TenantEvent::RequestsDenied { .. } => Self::default(),
         }
     }
 

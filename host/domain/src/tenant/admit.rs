@@ -82,7 +82,8 @@ impl Tenant {
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
             | TenantEvent::HostPartChanged { .. }
-            | TenantEvent::RunsRemoved { .. } => {}
+            | TenantEvent::RunsRemoved { .. }
+            | TenantEvent::RequestsDenied { .. } => {}
         }
         Ok(Admitted::New)
     }
@@ -127,7 +128,8 @@ impl Tenant {
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
             | TenantEvent::HostPartChanged { .. }
-            | TenantEvent::RunsRemoved { .. } => false,
+            | TenantEvent::RunsRemoved { .. }
+            | TenantEvent::RequestsDenied { .. } => false,
         }
     }
 
@@ -168,7 +170,8 @@ impl Tenant {
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
             | TenantEvent::HostPartChanged { .. }
-            | TenantEvent::RunsRemoved { .. } => Ok(()),
+            | TenantEvent::RunsRemoved { .. }
+            | TenantEvent::RequestsDenied { .. } => Ok(()),
         }
     }
 

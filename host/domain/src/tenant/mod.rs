@@ -213,7 +213,8 @@ impl Tenant {
             | TenantEvent::SecretGranted { .. }
             | TenantEvent::SecretWithdrawn { .. }
             | TenantEvent::HostPartChanged { .. }
-            | TenantEvent::RunsRemoved { .. } => {}
+            | TenantEvent::RunsRemoved { .. }
+            | TenantEvent::RequestsDenied { .. } => {}
         }
         Ok(())
     }

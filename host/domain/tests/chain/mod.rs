@@ -177,6 +177,7 @@ fn own_facts() -> Vec<Vec<TenantEvent>> {
             writes: Vec::new(),
             used: RemovedUsage::default(),
         }],
+        vec![TenantEvent::RequestsDenied { who: None, code: "key_unknown".into(), count: 3, since: Timestamp(1) }],
         tenant_facts(),
     ]
 }
@@ -238,6 +239,7 @@ fn number_writes(lanes: &mut [LaneBodies]) {
                     | TenantEvent::SecretWithdrawn { .. }
                     | TenantEvent::HostPartChanged { .. }
                     | TenantEvent::RunsRemoved { .. }
+                    | TenantEvent::RequestsDenied { .. }
                     | TenantEvent::TenantCreated { .. }
                     | TenantEvent::LimitsSet { .. }
                     | TenantEvent::TenantSuspended { .. }

@@ -1,7 +1,17 @@
 //! Codes that many operations share, by what makes them possible.
 
 /// Whoever asks is not known.
-pub(super) const TOKEN: &[&str] = &["token_missing", "token_malformed", "key_unknown", "key_revoked", "key_expired"];
+pub(super) const TOKEN: &[&str] = &[
+    "token_missing",
+    "token_malformed",
+    "token_refused",
+    "token_expired",
+    "identity_unmapped",
+    "identity_unavailable",
+    "key_unknown",
+    "key_revoked",
+    "key_expired",
+];
 /// A tenant or something of it is looked at.
 pub(super) const LOOKS: &[&str] = &[];
 /// A tenant or something of it is changed.

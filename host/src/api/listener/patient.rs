@@ -1,6 +1,7 @@
 //! A connection that is given up when its client takes nothing of what is written for so long: whoever reads a stream without reading it
 //! would hold a place, a task and memory for ever.
 
+use bytes::Bytes;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -12,15 +13,17 @@ use tokio::time::{Sleep, sleep};
 /// A stream with a bound for how long a write may stand still.
 pub(super) struct Patient<S> {
     stream: S,
+    /// What was read of it before, and is read first.
+    begun: Bytes,
     longest: Duration,
     /// While a write stands still.
     stands: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    /// Gives `stream` up when nothing of a write is taken for `longest`.
-    pub(super) fn new(stream: S, longest: Duration) -> Self {
-        Self { stream, longest, stands: None }
+    /// Gives `stream`, of which `begun` was read before, up when nothing of a write is taken for `longest`.
+    pub(super) fn new(stream: S, begun: Bytes, longest: Duration) -> Self {
+        Self { stream, begun, longest, stands: None }
     }
 
     fn bounded<T>(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -37,6 +40,11 @@ impl<S> Patient<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.begun.is_empty() {
+            let len = self.begun.len().min(into.remaining());
+            into.put_slice(&self.begun.split_to(len));
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
@@ -80,7 +88,7 @@ mod tests {
     async fn a_client_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
         let longest = Duration::from_secs(30);
         let (ours, _theirs) = duplex(64);
-        let wrote = Patient::new(ours, longest).write_all(&[0; 1000]).await;
+        let wrote = Patient::new(ours, Bytes::new(), longest).write_all(&[0; 1000]).await;
         assert_eq!(wrote.expect_err("nobody reads").kind(), io::ErrorKind::TimedOut);
         let (ours, mut theirs) = duplex(64);
         let slow = async {
@@ -92,7 +100,7 @@ mod tests {
                 taken.extend_from_slice(&some[..count]);
             }
         };
-        let mut patient = Patient::new(ours, longest);
+        let mut patient = Patient::new(ours, Bytes::new(), longest);
         let (wrote, ()) = tokio::join!(patient.write_all(&[0; 1000]), slow);
         wrote.expect("a slow client is served");
     }

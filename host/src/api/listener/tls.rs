@@ -129,6 +129,6 @@ fn config(files: &Files, certificate: &Path, key: &Path) -> Result<ServerConfig,
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(TlsError::Misfit)?;
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key).map_err(TlsError::Misfit)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

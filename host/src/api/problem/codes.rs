@@ -53,10 +53,13 @@ codes! {
         key_expired: "The key expired", "The token is right, and the time of its key is over.", "Ask an administrator of the tenant for another key.";
         key_revoked: "The key was revoked", "The token is right, and somebody took its key away.", "Ask an administrator of the tenant for another key.";
         key_unknown: "The token belongs to no key", "There is no key with this token. Whether there is one with this id is not told.", "Check which token the program was given.";
+        token_expired: "The token expired", "The token of the identity provider is right, and its time is over.", "Sign in again.";
         token_malformed: "The token is none", "What was shown is not `Bearer amt_…`, or it was mistyped: the last digits check the others.", "Copy the whole token.";
         token_missing: "There is no token", "The request has no header `Authorization`.", "Send `Authorization: Bearer amt_…`.";
+        token_refused: "The token of the identity provider is refused", "It is not the provider's, not for this host, not valid yet or altered. The log of the host says which, under the id of the request.", "Sign in again; if that does not help, tell the operator the id of the request.";
     }
     403 {
+        identity_unmapped: "The token makes nobody of whoever shows it", "It is right, and names no role that means one here, or no tenant.", "Ask whoever runs the identity provider for the claims that docs/tenants.md names.";
         not_allowed: "The role does not allow this", "It is yours to know of, not to do.", "`detail` names the roles that may.";
         tenant_suspended: "The tenant is suspended", "It is looked at, and only operators change anything.", "An operator has to reopen it; `GET /v1/tenants/{tenant}` says why it was suspended.";
     }
@@ -207,6 +210,7 @@ codes! {
         answer_too_slow: "The answer takes too long", "What was asked may have been done nevertheless.", "Look before you ask again.";
         disk_low: "The disk is almost full", "Nothing new is taken; what is open goes on.", "Tell the operator; try again when there is room.";
         draining: "The host is ending", "It starts nothing any more.", "Try again when it is back.";
+        identity_unavailable: "No key of the identity provider is known yet", "The host could not read any since it was started.", "Try again, or use a key of this host.";
         master_key_malformed: "The host's master key is none", "Without one, no secret is kept.", "Tell the operator: `AMENDS_MASTER_KEY` is wrong.";
         master_key_missing: "The host has no master key", "Without one, no secret is kept.", "Tell the operator: `AMENDS_MASTER_KEY_FILE` is not set.";
         master_key_not_readable: "The host's master key cannot be read", "Without one, no secret is kept.", "Tell the operator: `AMENDS_MASTER_KEY_FILE` names no such file.";
@@ -266,10 +270,11 @@ mod tests {
     }
 
     /// Where codes are given that reach HTTP.
-    const GIVERS: [&str; 12] = [
+    const GIVERS: [&str; 13] = [
         "host/src/api",
         "host/src/view/verdict.rs",
         "host/src/coordinator",
+        "host/src/oidc/mod.rs",
         "host/src/sandbox/refusal.rs",
         "host/domain/src/decide/admit.rs",
         "host/domain/src/tenant/admit.rs",

@@ -24,6 +24,9 @@ use std::error::Error;
 
 /// When to try again what cannot be now and is not told when.
 const RETRY_AFTER_S: u64 = 5;
+/// The same of a disk that is almost full: somebody must make room.
+const DISK_LOW_WAIT_S: u64 = 60;
+const DISK_LOW: &str = "disk_low";
 /// The same of a level that is reached: runs and attempts end when they end.
 const LEVEL_WAIT_S: u64 = 1;
 
@@ -79,7 +82,7 @@ impl Problem {
         let known = code(name);
         let status = known.map_or(otherwise.as_u16(), |code| code.status);
         let title = known.map_or("Something is wrong", |code| code.title).to_owned();
-        let retry_after = (status == 503).then_some(RETRY_AFTER_S);
+        let retry_after = (status == 503).then_some(if name == DISK_LOW { DISK_LOW_WAIT_S } else { RETRY_AFTER_S });
         let (page, errors, request_id) = (format!("/errors/{name}"), Vec::new(), String::new());
         Self(Box::new(Told { page, title, status, code: name, detail, errors, limit: None, retry_after, request_id }))
     }

@@ -190,7 +190,7 @@ fn keys_in_a_file_are_replaced_while_the_server_runs_and_a_broken_file_replaces_
 fn keys_at_a_url_are_read_again_for_a_key_that_is_not_known_and_kept_while_nobody_answers() {
     let folder = tempfile::tempdir().expect("there is room");
     let (old, new) = (Provider::new("old", Signs::P256), Provider::new("new", Signs::P256));
-    let published = Arc::new(Mutex::new(Some(jwks(std::slice::from_ref(&old)))));
+    let published: Arc<Mutex<Option<Value>>> = Arc::default();
     let shown = Arc::clone(&published);
     let site = Site::start(move |_| match &*shown.lock().expect("nobody panics") {
         Some(keys) => Reply::new(200, &keys.to_string()),
@@ -198,7 +198,10 @@ fn keys_at_a_url_are_read_again_for_a_key_that_is_not_known_and_kept_while_nobod
     });
     let (server, _) = server(folder.path(), ("AMENDS_OIDC_KEYS_URL", leaked(site.url("/keys"))));
     let of = |provider: &Provider| server.client(&provider.token("alice", "acme", &["all"]));
-    of(&old).get("/v1/whoami").expect(200);
+    // The provider is out of order when the server starts: it starts, and knows nobody yet.
+    assert_eq!(of(&old).get("/v1/whoami").problem(503), "identity_unavailable");
+    *published.lock().expect("nobody panics") = Some(jwks(std::slice::from_ref(&old)));
+    until(&of(&old), 200);
     *published.lock().expect("nobody panics") = Some(jwks(&[old.again(), new.again()]));
     until(&of(&new), 200);
     // Guesses do not have it asked more often than so.

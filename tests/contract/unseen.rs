@@ -25,6 +25,10 @@ pub(crate) const UNSEEN: &[(&str, &[&str])] = &[
         &["master_key_malformed", "master_key_not_readable", "secret_altered", "secret_of_other_key"],
     ),
     ("another test here shows it", &["master_key_missing"]),
+    (
+        "there would have to be an identity provider; tests of identities have one",
+        &["identity_unavailable", "identity_unmapped", "token_expired", "token_refused"],
+    ),
     ("it takes a minute or more", &["answer_too_slow", "body_too_slow"]),
     ("whoever breaks off does not read the answer", &["body_broken"]),
     (

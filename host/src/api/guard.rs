@@ -37,12 +37,11 @@ pub(super) async fn guard(api: Api, operation: Arc<Operation>, request: Request,
             return problem.into_response();
         }
     };
-    let body = match operation.takes {
-        Some(_) => body,
-        None => {
-            let _ = read(body, BODY_LEN_MAX).await;
-            Body::empty()
-        }
+    let body = if operation.takes.is_some() {
+        body
+    } else {
+        let _ = read(body, BODY_LEN_MAX).await;
+        Body::empty()
     };
     let checked = query(&operation, parts.uri.query()).and_then(|()| match &operation.takes {
         Some(takes) => media(takes, &parts.headers),

@@ -77,7 +77,7 @@ settings! {
     /// Most connections at a time from one address, or one network of IPv6.
     connections_of_one_max: u64, "connections.of_one_max", "AMENDS_CONNECTIONS_OF_ONE_MAX", None, "1024",
         "a whole number from 1 to 1000000", number::<1, 1_000_000>;
-    /// An identity provider whose tokens (OpenID Connect) open this server besides keys, as its tokens name it (`iss`). docs/tenants.md.
+    /// An identity provider whose tokens (OIDC) open this server besides keys, as its tokens name it (`iss`). docs/tenants.md.
     oidc_issuer: Option<String>, "oidc.issuer", "AMENDS_OIDC_ISSUER", None, "", "a text, most often a URL; empty: nobody", some_text;
     /// This server, as tokens that are for it name it (`aud`).
     oidc_audience: Option<String>, "oidc.audience", "AMENDS_OIDC_AUDIENCE", None, "", "a text", some_text;

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 type Sender = SendRequest<Full<bytes::Bytes>>;
 
 /// Longer than a connection may be idle and an answer may lie there.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 async fn connect(address: SocketAddr) -> (Sender, tokio::task::JoinHandle<hyper::Result<()>>) {
     let stream = TcpStream::connect(address).await.expect("it listens");

@@ -22,6 +22,9 @@ const RUNS_MAX: usize = 64;
 /// Most records, but for a run that alone has more.
 const RECORDS_MAX: usize = 256;
 
+/// Most bytes of their bodies, but for a run that alone has more: the writer reads them once more.
+const BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// What was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Removed {
@@ -146,7 +149,7 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.removal.runs() >= RUNS_MAX || self.removal.records() >= RECORDS_MAX
+        self.removal.runs() >= RUNS_MAX || self.removal.records() >= RECORDS_MAX || self.removal.bytes() >= BYTES_MAX
     }
 }
 

@@ -55,6 +55,11 @@ impl Removal {
         self.runs.iter().map(|run| run.records.len()).sum()
     }
 
+    /// How many bytes their bodies have.
+    pub fn bytes(&self) -> u64 {
+        self.used.stored_bytes
+    }
+
     /// Adds a run.
     pub fn add(&mut self, run: RunId, outcome: Outcome) {
         self.runs.push(RemovedRun { run, outcome, records: Vec::new() });

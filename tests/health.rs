@@ -31,10 +31,10 @@ impl Said {
 }
 
 impl Space for Said {
-    fn room(&self) -> io::Result<Room> {
+    fn room(&self) -> io::Result<Option<Room>> {
         match self.0.load(Ordering::Relaxed) {
             Self::BROKEN => Err(io::Error::other("it does not answer")),
-            free => Ok(Room { free, total: TOTAL }),
+            free => Ok(Some(Room { free, total: TOTAL })),
         }
     }
 }

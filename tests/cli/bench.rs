@@ -111,5 +111,8 @@ fn what_cannot_be_a_load_is_refused() {
     check(&["a", "--plugin", "a=b.wasm"], "--local");
     check(&["a", "--for", "0s"], "--for some time");
     check(&["./saga.yaml", "--url", "http://127.0.0.1:1"], "--local");
-    check(&["--local", "/nowhere/saga.yaml", "--data", "/nowhere/at/all"], "error[");
+    let folder = tempfile::tempdir().expect("there is room");
+    let data = folder.path().join("data");
+    check(&["--local", "/nowhere/saga.yaml", "--data", &data.display().to_string()], "error[");
+    assert!(!data.exists(), "what is refused leaves nothing behind");
 }

@@ -120,7 +120,8 @@ impl Seen {
     fn look_at(&mut self, watch: &KeepWatch, now: Timestamp) {
         self.watch = Some((watch.clone(), now));
         match watch.space.room() {
-            Ok(room) => {
+            Ok(None) => (self.room, self.blind, self.low) = (None, None, None),
+            Ok(Some(room)) => {
                 let min = watch.free_min.of(room.total);
                 let enough = if self.low.is_some() { min.saturating_add(min / RELEASE) } else { min };
                 (self.room, self.blind, self.low) = (Some(room), None, (room.free < enough).then_some(min));

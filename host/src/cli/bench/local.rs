@@ -16,14 +16,19 @@ use super::shots::Place;
 use crate::client::load::{Process, Target};
 use crate::client::{Ask, Authorities, Client};
 use crate::compose;
-use amends_domain::id::{PluginVersion, TenantId};
+use amends_domain::definition::Definition;
+use amends_domain::id::{PluginName, PluginVersion, TenantId};
+use amends_domain::payload::Payload;
 use anyhow::Context;
+use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// This program, even if another one has been put in its place.
@@ -39,6 +44,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LOOKS_MAX: u32 = 3000;
 /// Magic number of file systems that are in memory: statfs(2).
 const TMPFS: u64 = 0x0102_1994;
+
+/// What a server is given. Read before there is one, so that a name that is wrong leaves no data behind.
+pub(super) struct Content {
+    definition: Arc<Definition>,
+    components: BTreeMap<PluginName, Bytes>,
+    values: Vec<(String, Option<Payload>)>,
+}
+
+impl Content {
+    pub(super) fn of(bench: &Bench) -> anyhow::Result<Self> {
+        let values = bench.state.as_deref().map(values_of).transpose()?.unwrap_or_default();
+        Ok(Self { definition: definition(Path::new(&bench.saga))?, components: components(&bench.plugins)?, values })
+    }
+}
 
 /// A server that is a child of this process.
 pub(super) struct Local {
@@ -117,8 +136,8 @@ impl Local {
     }
 
     /// Gives a new tenant the plugins, the saga and the state, as anybody would.
-    pub(super) fn fill(&self, bench: &Bench) -> anyhow::Result<Place> {
-        let (definition, components) = (definition(Path::new(&bench.saga))?, components(&bench.plugins)?);
+    pub(super) fn fill(&self, content: Content) -> anyhow::Result<Place> {
+        let Content { definition, components, values } = content;
         let operator = self.client(&self.operator)?;
         operator.ask(&Ask::post("/v1/tenants", &json!({ "id": TENANT, "limits": out_of_the_way() })))?;
         let key = json!({ "name": "bench", "role": "tenant-admin" });
@@ -131,8 +150,8 @@ impl Local {
             pushed(&there, &plugin, &version, component.to_vec(), &|_| Ok(()))?;
         }
         applied(&there, &definition)?;
-        if let Some(state) = &bench.state {
-            there.write(values_of(state)?, &|| Ok(Exit::Done))?;
+        if !values.is_empty() {
+            there.write(values, &|| Ok(Exit::Done))?;
         }
         let target = Target::new(&self.url, &Authorities::default())?;
         Ok(Place { target, url: self.url.clone(), token: Some(token), tenant, saga: definition.saga.clone(), watcher: operator })

@@ -11,13 +11,13 @@ use super::argument::{JsonSource, PluginFile};
 use super::desk::Server;
 use super::error::misuse;
 use super::output::{Exit, Format, say};
-use crate::client::load::{Measuring, Pace, Process, Spans, measure};
+use crate::client::load::{Measuring, Pace, Process, Spans, Workload, measure};
 use amends_domain::time::Span;
 use clap::Args;
-use local::Local;
+use local::{Content, Local};
 use numbers::{Numbers, Stored};
 use paces::{PerSecond, paces};
-use shots::Place;
+use shots::{Inputs, Place};
 use std::path::PathBuf;
 use told::{Report, Row};
 
@@ -90,36 +90,39 @@ pub(super) fn run(bench: &Bench, format: Format) -> anyhow::Result<Exit> {
         return Err(misuse("load_too_long", format!("--for and --warm-up last up to {LASTS_MAX}, and --for some time")));
     }
     let paces = paces(&bench.clients, &bench.rate, bench.in_flight_max);
+    let inputs = Inputs::of(bench)?;
     if bench.local {
+        let content = Content::of(bench)?;
         let local = Local::start(bench.data.as_deref())?;
-        let place = local.fill(bench)?;
+        let place = local.fill(content)?;
         let server = [local.process()];
-        let (report, numbers) = loads(bench, &place, &paces, &server, format)?;
+        let (report, numbers) = loads(bench, &place.workload(&inputs)?, &place, &paces, &server, format)?;
         let stored = local.stop_and_compact(numbers.as_ref())?;
         return report.tell(stored, format);
     }
     let server: Vec<_> = bench.pid.map(Process).into_iter().collect();
-    let (report, _) = loads(bench, &Place::there(bench)?, &paces, &server, format)?;
+    let place = Place::there(bench)?;
+    let (report, _) = loads(bench, &place.workload(&inputs)?, &place, &paces, &server, format)?;
     report.tell(None::<Stored>, format)
 }
 
 /// One load after the other. The second answer is what the server counted behind the last one.
 fn loads(
     bench: &Bench,
+    workload: &Workload,
     place: &Place,
     paces: &[Pace],
     server: &[Process],
     format: Format,
 ) -> anyhow::Result<(Report, Option<Numbers>)> {
     let spans = Spans { warm_up: bench.warm_up.to_std(), lasts: bench.lasts.to_std() };
-    let workload = place.workload(bench)?;
     let mut report = Report::of(place, bench);
     let mut last = None;
     if format == Format::Text {
         say(report.title())?;
     }
     for pace in paces {
-        let measuring = Measuring { target: &place.target, workload: &workload, pace: *pace, spans, server };
+        let measuring = Measuring { target: &place.target, workload, pace: *pace, spans, server };
         let (level, [before, behind]) = measure(measuring, || Numbers::ask(&place.watcher))?;
         let row = Row::of(level, before.as_ref().zip(behind.as_ref()));
         if format == Format::Text {

@@ -15,6 +15,20 @@ use std::time::Duration;
 /// Longest wait for the end of a run.
 const WAIT: &str = "30s";
 
+/// What the runs begin with.
+pub(super) struct Inputs {
+    good: Payload,
+    /// Of runs that fail, and how many of a hundred these are.
+    failing: Option<(Payload, u32)>,
+}
+
+impl Inputs {
+    pub(super) fn of(bench: &Bench) -> anyhow::Result<Self> {
+        let failing = bench.failing.as_ref().map(|failing| failing.read("the input of runs that fail")).transpose()?;
+        Ok(Self { good: bench.input.read("the input")?, failing: failing.map(|input| (input, bench.failing_percent)) })
+    }
+}
+
 /// A server, and who asks there.
 pub(super) struct Place {
     pub(super) target: Target,
@@ -38,12 +52,12 @@ impl Place {
     }
 
     /// The runs that are to be started.
-    pub(super) fn workload(&self, bench: &Bench) -> anyhow::Result<Workload> {
-        let good = self.shot("success", &bench.input.read("the input")?, "succeeded")?;
-        let Some(failing) = &bench.failing else { return Ok(Workload { usual: good, other: None }) };
-        let failing = self.shot("compensation", &failing.read("the input of runs that fail")?, "compensated")?;
+    pub(super) fn workload(&self, inputs: &Inputs) -> anyhow::Result<Workload> {
+        let good = self.shot("success", &inputs.good, "succeeded")?;
+        let Some((failing, percent)) = &inputs.failing else { return Ok(Workload { usual: good, other: None }) };
+        let failing = self.shot("compensation", failing, "compensated")?;
         let failing = Shot { look: Some(back), ..failing };
-        Ok(match bench.failing_percent {
+        Ok(match *percent {
             100 => Workload { usual: failing, other: None },
             percent => Workload { usual: good, other: Some((failing, percent)) },
         })

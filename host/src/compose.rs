@@ -340,10 +340,7 @@ impl Drop for Reader {
 /// [`OpenError::NoData`] if there is none, [`OpenError::Store`].
 pub fn compact(data: &Path) -> Result<Compacted, OpenError> {
     must_exist(data)?;
-    let mut store = RedbStore::open(data)?;
-    let compacted = store.compact()?;
-    store.close()?;
-    Ok(compacted)
+    Ok(RedbStore::open(data)?.compact(data)?)
 }
 
 /// Makes a data directory of a backup. It is one when [`Restored::keep`] was called.

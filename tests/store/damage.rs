@@ -128,9 +128,9 @@ fn a_journal_takes_no_record_of_another_run() {
 #[test]
 fn a_file_of_a_later_release_is_refused_and_not_touched() {
     let image = damageable();
-    damage(image.path(), META, |table| table.insert("format", &[1, 7][..]).map(drop));
+    damage(image.path(), META, |table| table.insert("format", &[1, 8][..]).map(drop));
     for _ in 0..2 {
-        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 7, known: 6 })));
+        assert!(matches!(RedbStore::open(image.path()), Err(StoreError::Format { found: 8, known: 7 })));
     }
 }
 

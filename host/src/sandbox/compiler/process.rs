@@ -21,6 +21,10 @@ const CHUNK_LEN: usize = 256 * 1024;
 /// Most bytes of its standard error that are looked at: it says there why it dies.
 const STDERR_LEN_MAX: u64 = 16 * 1024;
 
+/// What the allocator sets apart at a time, as it reads it from its environment, in KiB. Unsaid it is most of the memory that the process may name,
+/// and threads could not begin.
+const ARENA_RESERVE: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "32768");
+
 /// What the process said with its output.
 enum Said {
     Code(Code),
@@ -56,6 +60,7 @@ fn spawn(program: &Path, limits: CompileLimits) -> io::Result<Child> {
         .arg("--cpu-max-s")
         .arg(limits.cpu_max_s.to_string())
         .env_clear()
+        .env(ARENA_RESERVE.0, ARENA_RESERVE.1)
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -4,10 +4,10 @@
 use super::super::StoreError;
 use super::super::backup::{BackupError, Part, Reader, RestoreError, Summary, Writer};
 use super::RedbStore;
-use super::file::{FILE_NAME, database, disk_at};
+use super::file::{Draft, FILE_NAME, database, disk_at};
 use super::tables::{
     COMPONENTS, DEAD_LETTERS, DEFINITIONS, FILE_FORMAT, GRANTS, KEYS, LANES, META, NumberRow, OPEN_RUNS, PLUGINS, RECORDS,
-    RESOLVERS, RUNS, SAGAS, SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, TENANTS, USAGE, WEBHOOKS, decode,
+    RESOLVERS, RUNS, SAGAS, SECRET_GRANTS, SECRETS, STATE, TENANT_FACTS, TENANTS, USAGE, WEBHOOKS, decode, for_every_table,
 };
 use super::write::FORMAT;
 use ::redb::{Database, Key, ReadableDatabase, ReadableTable, Table, TableDefinition, TableHandle, Value};
@@ -21,16 +21,6 @@ use std::path::{Path, PathBuf};
 const CHUNK_LEN: usize = 64 * 1024 * 1024;
 /// What a restored file is called until it is known to be right.
 const DRAFT_NAME: &str = "amends.restoring";
-
-/// Every table of the data file. `meta` first: whoever reads a backup knows from it whether they can read the rest.
-macro_rules! for_every_table {
-    ($do:ident) => {
-        $do!(
-            META TENANTS LANES RECORDS RUNS OPEN_RUNS DEAD_LETTERS RESOLVERS STATE KEYS SAGAS DEFINITIONS PLUGINS GRANTS SECRETS
-            SECRET_GRANTS TENANT_FACTS USAGE WEBHOOKS COMPONENTS
-        )
-    };
-}
 
 /// A key that can be written outside of the data file: in postcard form.
 trait Portable: Key + Sized + 'static {
@@ -130,7 +120,7 @@ pub fn restore(from: impl Read, dir: &Path) -> Result<Restored, RestoreError> {
     let database = database(&draft.0)?;
     let summary = fill(&database, from)?;
     let store = RedbStore::prepared(database)?;
-    std::mem::forget(draft);
+    draft.keep();
     Ok(Restored { store: Some(store), dir: dir.to_owned(), folder, summary })
 }
 
@@ -152,7 +142,7 @@ impl Restored {
         drop(store);
         let disk = |error: std::io::Error| disk_at(&self.dir, &error);
         fs::rename(&draft.0, self.dir.join(FILE_NAME)).map_err(disk)?;
-        std::mem::forget(draft);
+        draft.keep();
         self.folder.sync_all().map_err(disk)
     }
 }
@@ -170,17 +160,6 @@ impl Drop for Restored {
         if let Some(store) = self.store.take() {
             drop(store);
             drop(Draft(self.dir.join(DRAFT_NAME)));
-        }
-    }
-}
-
-/// A file that is removed when it is dropped.
-struct Draft(PathBuf);
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
-            tracing::warn!(%error, "{} is left over and can be removed", self.0.display());
         }
     }
 }

@@ -1,31 +1,21 @@
-//! The data file as a file: made, opened, compacted. Apart from what is in it.
+//! The data file as a file: made and opened. Apart from what is in it.
 
-use super::super::{Store, StoreError, VERIFY_TAIL_LEN, verify_tail};
+use super::super::{StoreError, VERIFY_TAIL_LEN, verify_tail};
 use super::RedbStore;
+use super::compact::DRAFT_NAME;
 use super::tables::Ending;
 use ::redb::{Builder, Database, DatabaseError, StorageBackend};
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::fs::{DirBuilder, File, OpenOptions, remove_file};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// The name of the data file in its directory.
 pub(super) const FILE_NAME: &str = "amends.redb";
 
-/// Memory for pages of the file: 256 MiB. More only helps where the open runs and the state are larger than that.
-const CACHE_LEN_MAX: usize = 256 * 1024 * 1024;
-
-/// Most passes of one compaction: each halves what is left to gain, or ends it.
-const COMPACT_PASSES_MAX: usize = 16;
-
-/// What compacting a data file gave: its length in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compacted {
-    /// Before.
-    pub before: u64,
-    /// Now.
-    pub after: u64,
-}
+/// Memory for pages of the file: 64 MiB. What is written is read again at once or, behind the end of a run, seldom; and what is not here the system has.
+const CACHE_LEN_MAX: usize = 64 * 1024 * 1024;
 
 impl RedbStore {
     /// Opens the data file in `dir`; makes both, for their owner's eyes only, where there is none. If the last process that had it
@@ -44,7 +34,14 @@ impl RedbStore {
         // A file whose name is not on the disk is lost with the power, whatever was synced into it. At every open: whoever made it may
         // have died before this.
         folder.sync_all().map_err(|e| disk_at(dir, &e))?;
-        Ok(Self { path: Some(path.clone()), ..Self::prepared(database(&path)?)? })
+        let database = the_one_called(&path, database)?;
+        // Who has the file open is the only one who could still be writing it.
+        if let Err(error) = remove_file(dir.join(DRAFT_NAME))
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(disk_at(&dir.join(DRAFT_NAME), &error));
+        }
+        Ok(Self { path: Some(path.clone()), ..Self::prepared(database)? })
     }
 
     /// As [`RedbStore::open`], over something else than a file: a disk that a simulation takes the power from.
@@ -61,22 +58,6 @@ impl RedbStore {
             verify_tail(&store, VERIFY_TAIL_LEN)?;
         }
         Ok(store)
-    }
-
-    /// Makes the file as small as what is in it, and says how long it was and is, in bytes. Reads and writes all of it; a process that dies
-    /// meanwhile leaves it whole.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn compact(&mut self) -> Result<Compacted, StoreError> {
-        let before = self.counts()?.file_len;
-        // One pass moves what it can; what it freed is moved into by the next.
-        for _ in 0..COMPACT_PASSES_MAX {
-            if !self.database.compact().map_err(|error| StoreError::Disk(Box::new(error)))? {
-                break;
-            }
-        }
-        Ok(Compacted { before, after: self.counts()?.file_len })
     }
 }
 
@@ -96,6 +77,36 @@ fn make(folder: &File, path: &Path) -> Result<(), StoreError> {
     folder.unlock().map_err(disk)
 }
 
+/// Opens the file that has the name when it is locked: whoever compacts puts another one in its place, and what is written to one without a name is lost.
+fn the_one_called<T>(path: &Path, open: impl Fn(&Path) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let no = || path.metadata().map(|found| found.ino()).map_err(|error| disk_at(path, &error));
+    loop {
+        let before = no()?;
+        let opened = open(path)?;
+        if no()? == before {
+            return Ok(opened);
+        }
+    }
+}
+
+/// A file that is removed when it is dropped.
+pub(super) struct Draft(pub(super) PathBuf);
+
+impl Draft {
+    /// It has another name now.
+    pub(super) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Err(error) = remove_file(&self.0) {
+            tracing::warn!(%error, "{} is left over and can be removed", self.0.display());
+        }
+    }
+}
+
 pub(super) fn database(path: &Path) -> Result<Database, StoreError> {
     Builder::new().set_cache_size(CACHE_LEN_MAX).create(path).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => StoreError::InUse(path.display().to_string()),
@@ -105,4 +116,28 @@ pub(super) fn database(path: &Path) -> Result<Database, StoreError> {
 
 pub(super) fn disk_at(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Disk(Box::new(std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_file_that_loses_its_name_while_it_is_opened_is_not_the_one() {
+        let at = |name: &str| std::env::temp_dir().join(format!("amends-{name}-{}", std::process::id()));
+        let (path, new) = (at("old"), at("new"));
+        std::fs::write(&path, "old").expect("there is room");
+        std::fs::write(&new, "new").expect("there is room");
+        let opened = Cell::new(0);
+        let read = the_one_called(&path, |path| {
+            let text = std::fs::read_to_string(path).expect("it is there");
+            if opened.replace(opened.get() + 1) == 0 {
+                std::fs::rename(&new, path).expect("both are there");
+            }
+            Ok(text)
+        });
+        assert_eq!((read.expect("it is there").as_str(), opened.get()), ("new", 2));
+        remove_file(path).expect("it was made here");
+    }
 }

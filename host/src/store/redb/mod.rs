@@ -2,14 +2,16 @@
 //! what a row looks like in `tables`, how all of it leaves and comes back in `backup`.
 
 mod backup;
+mod compact;
 mod file;
 mod read;
+mod record;
 mod removal;
 mod tables;
 mod write;
 
 pub use backup::{Restored, restore};
-pub use file::Compacted;
+pub use compact::Compacted;
 
 use super::backup::{BackupError, Summary};
 use super::rows::part_of_journal;
@@ -176,8 +178,8 @@ impl Store for RedbStore {
         let mut next = Some(row.last);
         while let Some(seq) = next {
             let found = table.get((lane_no, seq))?.ok_or_else(|| damaged(seq, format!("it is missing in the journal of {run}")))?;
-            let body = read::record(found.value()).and_then(|(_, body)| body.whole()).map_err(|what| damaged(seq, what))?;
-            let part = part_of_journal(run, seq, body).map_err(|what| damaged(seq, what))?;
+            let body = record::read(found.value()).and_then(|(_, body)| body.whole()).map_err(|what| damaged(seq, what))?;
+            let part = part_of_journal(run, seq, &body).map_err(|what| damaged(seq, what))?;
             next = part.previous;
             parts.push(RunRecord { seq, len: body.len(), entries: part.entries });
         }
@@ -196,7 +198,7 @@ impl Store for RedbStore {
                 let (key, row) = found?;
                 let seq = key.value().1;
                 let place = || format!("{tenant} lane {} record {seq}", lane.0);
-                let (link, body) = read::record(row.value()).map_err(|what| StoreError::Damaged { place: place(), what })?;
+                let (link, body) = record::read(row.value()).map_err(|what| StoreError::Damaged { place: place(), what })?;
                 Ok(Sealed { seq, link, kept: body.kept() })
             })
             .collect()

@@ -1,11 +1,8 @@
 //! How a row is found and read in one snapshot of the file. Apart, so that the answers of the store read as what they answer.
 
 use super::super::{SagaRow, StoreError, Value};
-use super::tables::{
-    BODY_REMOVED, DigestRow, LANES, LINK_LEN, LaneStored, RUNS, RunRow, StateRow, TENANTS, TenantRow, decode, decode_run,
-};
+use super::tables::{DigestRow, LANES, LaneStored, RUNS, RunRow, StateRow, TENANTS, TenantRow, decode, decode_run};
 use ::redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Value as Stored};
-use amends_domain::audit::Kept;
 use amends_domain::digest::Digest;
 use amends_domain::id::{Lane, RunId, SagaName, TenantId};
 use bytes::Bytes;
@@ -86,44 +83,6 @@ pub(super) fn newest_saga(
 pub(super) fn value(bytes: &[u8], tenant: &TenantId, key: &str) -> Result<Value, StoreError> {
     let row: StateRow = decode(bytes, || format!("state {tenant} {key}"))?;
     Ok(Value { version: row.version, value: row.value })
-}
-
-/// What the row of a record has of its body.
-pub(super) enum BodyStored<'a> {
-    Whole(&'a [u8]),
-    Removed(Digest),
-}
-
-impl<'a> BodyStored<'a> {
-    pub(super) fn whole(&self) -> Result<&'a [u8], String> {
-        match self {
-            Self::Whole(body) => Ok(body),
-            Self::Removed(_) => Err("its body was removed".to_owned()),
-        }
-    }
-
-    pub(super) fn kept(&self) -> Kept {
-        match self {
-            Self::Whole(body) => Kept::Body(Bytes::copy_from_slice(body)),
-            Self::Removed(digest) => Kept::Digest(*digest),
-        }
-    }
-}
-
-/// Link and body of a record.
-///
-/// # Errors
-/// What is wrong with the row.
-pub(super) fn record(bytes: &[u8]) -> Result<(Digest, BodyStored<'_>), String> {
-    let (link, body) = bytes.split_first_chunk::<LINK_LEN>().ok_or("it is shorter than a link")?;
-    let body = match body.split_first() {
-        Some((&BODY_REMOVED, digest)) => {
-            let digest = digest.try_into().map_err(|_| format!("the digest of its body has {} bytes", digest.len()))?;
-            BodyStored::Removed(Digest(digest))
-        }
-        Some(_) | None => BodyStored::Whole(body),
-    };
-    Ok((Digest(*link), body))
 }
 
 /// Bytes that are named by their digest. Checked, because what they say will be run.

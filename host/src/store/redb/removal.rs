@@ -2,8 +2,9 @@
 //! the transaction that stores the fact of it.
 
 use super::super::StoreError;
-use super::read::{lane_row, record};
-use super::tables::{BODY_REMOVED, DEAD_LETTERS, KEYS, KeyRow, LANES, LINK_LEN, RECORDS, RUNS, decode};
+use super::read::lane_row;
+use super::record;
+use super::tables::{DEAD_LETTERS, KEYS, KeyRow, LANES, RECORDS, RUNS, decode};
 use ::redb::{ReadableTable, Table, WriteTransaction};
 use amends_domain::audit::Body;
 use amends_domain::digest::Digest;
@@ -11,9 +12,6 @@ use amends_domain::event::{Entry, Event, RemovedRun};
 use amends_domain::id::{Lane, RunId, TenantId};
 
 type Records<'t> = Table<'t, (u32, u64), &'static [u8]>;
-
-/// Bytes of a record without its body: link, mark and digest.
-const REMOVED_LEN: usize = LINK_LEN + 1 + LINK_LEN;
 
 /// Takes out `removed` of a tenant, each with the lane that has its records.
 pub(super) fn remove_runs(
@@ -49,15 +47,13 @@ fn thin(records: &mut Records<'_>, lane_no: u32, removed: &RemovedRun) -> Result
     let mut keys = Vec::new();
     for seq in &removed.records {
         let damaged = |what: String| StoreError::Damaged { place: format!("records {lane_no} {seq}"), what };
-        let mut thinned = [BODY_REMOVED; REMOVED_LEN];
-        {
+        let thinned = {
             let row = records.get((lane_no, *seq))?.ok_or_else(|| damaged("it is missing".to_owned()))?;
-            let (link, body) = record(row.value()).map_err(damaged)?;
+            let (link, body) = record::read(row.value()).map_err(damaged)?;
             let body = body.whole().map_err(damaged)?;
-            keys.extend(keys_of(removed.run, body).map_err(damaged)?);
-            thinned[..LINK_LEN].copy_from_slice(&link.0);
-            thinned[LINK_LEN + 1..].copy_from_slice(&Digest::of(body).0);
-        }
+            keys.extend(keys_of(removed.run, &body).map_err(damaged)?);
+            record::removed(&link, &Digest::of(&body))
+        };
         records.insert((lane_no, *seq), &thinned[..])?;
     }
     Ok(keys)

@@ -17,8 +17,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The format of the file as a whole: which tables there are. 2 has `dead_letters` and `resolvers`, 3 has
-/// `grants`, `secrets`, `secret_grants` and `tenant_facts`, 4 has `usage`, 5 has records without their bodies, 6 has `webhooks`.
-pub(super) const FILE_FORMAT: u32 = 6;
+/// `grants`, `secrets`, `secret_grants` and `tenant_facts`, 4 has `usage`, 5 has records without their bodies, 6 has `webhooks`,
+/// 7 has records with packed bodies.
+pub(super) const FILE_FORMAT: u32 = 7;
 
 /// The stored form of rows that this release writes; the first byte of every row.
 const ROW_FORMAT: u8 = 1;
@@ -29,12 +30,6 @@ const RUN_ROW_FORMAT: u8 = 2;
 /// The stored form of [`UsageRow`] that this release writes. 1 had no `removed_bytes` at the end.
 const USAGE_ROW_FORMAT: u8 = 2;
 
-/// Bytes of a link, in front of the body in a record's row.
-pub(super) const LINK_LEN: usize = 32;
-
-/// Stands where a body has its format byte: the body was removed, and its digest follows.
-pub(super) const BODY_REMOVED: u8 = 0;
-
 // Tenants and lanes are numbered as they come, so that keys are short and fixed. A number is never given twice.
 
 /// `format`, `ending`, `last_no` → a row each.
@@ -43,7 +38,7 @@ pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta
 pub(super) const TENANTS: TableDefinition<&str, &[u8]> = TableDefinition::new("tenants");
 /// (tenant no, lane) → [`LaneStored`].
 pub(super) const LANES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("lanes");
-/// (lane no, seq) → link ‖ body, which has a format byte of its own; or link ‖ [`BODY_REMOVED`] ‖ digest of the body.
+/// (lane no, seq) → what `record` makes of a record.
 pub(super) const RECORDS: TableDefinition<(u32, u64), &[u8]> = TableDefinition::new("records");
 /// (tenant no, run) → [`RunRow`]. By tenant and not by lane: whoever looks for a run does not know its lane.
 pub(super) const RUNS: TableDefinition<(u32, u128), &[u8]> = TableDefinition::new("runs");
@@ -77,6 +72,17 @@ pub(super) const USAGE: TableDefinition<u32, &[u8]> = TableDefinition::new("usag
 pub(super) const WEBHOOKS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("webhooks");
 /// digest → the component, as it is: its key names its bytes.
 pub(super) const COMPONENTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("components");
+
+/// Every table of the data file. `meta` first: whoever reads a backup knows from it whether they can read the rest.
+macro_rules! for_every_table {
+    ($do:ident) => {
+        $do!(
+            META TENANTS LANES RECORDS RUNS OPEN_RUNS DEAD_LETTERS RESOLVERS STATE KEYS SAGAS DEFINITIONS PLUGINS GRANTS SECRETS
+            SECRET_GRANTS TENANT_FACTS USAGE WEBHOOKS COMPONENTS
+        )
+    };
+}
+pub(super) use for_every_table;
 
 /// A number in [`META`].
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -3,13 +3,14 @@
 use super::super::rows::{CursorChange, OpenChange, SecretUse, TenantRows, goes_on, head_behind};
 use super::super::{Commit, LaneCommit, StoreError, WebhookCursor};
 use super::RedbStore;
-use super::read::{lane_row, record, tenant_row, value};
+use super::read::{lane_row, tenant_row, value};
+use super::record;
 use super::removal::remove_runs;
 use super::tables::{
     COMPONENTS, CursorRow, DEAD_LETTERS, DEFINITIONS, DigestRow, Ending, FILE_FORMAT, FactRow, GRANTS, GrantRow, KEYS, KeyRow,
-    LANES, LINK_LEN, LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow,
-    SAGAS, SECRET_GRANTS, SECRETS, STATE, StateRow, TENANT_FACTS, TENANTS, TenantRow, USAGE, UsageRow, WEBHOOKS, decode,
-    decode_run, decode_usage, encode, encode_run, encode_usage,
+    LANES, LaneStored, META, NumberRow, OPEN_RUNS, OpenRow, PLUGINS, RECORDS, RESOLVERS, RUNS, ResolversRow, RunRow, SAGAS,
+    SECRET_GRANTS, SECRETS, STATE, StateRow, TENANT_FACTS, TENANTS, TenantRow, USAGE, UsageRow, WEBHOOKS, decode, decode_run,
+    decode_usage, encode, encode_run, encode_usage,
 };
 use ::redb::{Durability, ReadableTable, WriteTransaction};
 use amends_domain::audit::{Body, Head, usage_of};
@@ -190,8 +191,8 @@ fn add_up_usage(transaction: &WriteTransaction) -> Result<(), StoreError> {
             let (key, row) = found?;
             let place = || format!("records {no} {}", key.value().1);
             let damaged = |what| StoreError::Damaged { place: place(), what };
-            let body = record(row.value()).and_then(|(_, body)| body.whole()).map_err(damaged)?;
-            let read = Body::decode(body).map_err(|error| damaged(error.to_string()))?;
+            let body = record::read(row.value()).and_then(|(_, body)| body.whole()).map_err(damaged)?;
+            let read = Body::decode(&body).map_err(|error| damaged(error.to_string()))?;
             sum += usage_of(&read, body.len());
         }
         add_usage(transaction, tenant_no, sum)?;
@@ -242,12 +243,10 @@ fn write_records(transaction: &WriteTransaction, tenant_no: u32, lane: &LaneComm
     };
     let head = head_behind(head, lane)?;
     let mut records = transaction.open_table(RECORDS)?;
+    let mut row = Vec::new();
     for (sealed, _) in &lane.records {
-        let bytes = sealed.kept.body().expect("a new record has its body");
-        let mut row = records.insert_reserve((no, sealed.seq), LINK_LEN + bytes.len())?;
-        let (link, body) = row.as_mut().split_at_mut(LINK_LEN);
-        link.copy_from_slice(&sealed.link.0);
-        body.copy_from_slice(bytes);
+        record::write(&mut row, &sealed.link, sealed.kept.body().expect("a new record has its body"));
+        records.insert((no, sealed.seq), &row[..])?;
     }
     lanes.insert((tenant_no, lane.lane.0), &encode(&LaneStored { no, head })[..])?;
     Ok(())

@@ -1,7 +1,7 @@
 //! What lies between those who append and the thread: the queue, the mark, and who waits for it. Apart, because it decides everything
 //! and waits for nothing.
 
-use super::{Append, BATCH_BYTES_MAX, BATCH_LEN_MAX, COMMIT_BYTES, COMMIT_LEN, Position, QUEUE_BYTES_MAX, QUEUE_LEN_MAX};
+use super::{Append, BATCH_BYTES_MAX, BATCH_LEN_MAX, COMMIT_BYTES, COMMIT_LEN, CROWD, Position, QUEUE_BYTES_MAX, QUEUE_LEN_MAX};
 use super::{Backlog, What, WriterError};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -94,6 +94,8 @@ pub(super) struct Mailbox {
     /// stays until the mark passes it, which is one or two commits.
     waiters: BTreeMap<(Position, u64), Waiter>,
     waiters_seen: u64,
+    /// How many were told when the mark moved last.
+    told: usize,
     phase: Phase,
     thread: Thread,
 }
@@ -157,10 +159,23 @@ impl Mailbox {
             (Phase::Open, true) => Urge::Nothing,
             (Phase::Closing, false) => Urge::Now,
             (Phase::Open, false) => {
-                let much = self.queued.len >= COMMIT_LEN || self.queued.bytes >= COMMIT_BYTES;
-                if much || self.is_awaited() { Urge::Now } else { Urge::Soon }
+                if self.is_much() || self.is_awaited() {
+                    Urge::Now
+                } else {
+                    Urge::Soon
+                }
             }
         }
+    }
+
+    /// Whether a commit is worth while for what is queued alone.
+    fn is_much(&self) -> bool {
+        self.queued.len >= COMMIT_LEN || self.queued.bytes >= COMMIT_BYTES
+    }
+
+    /// Whether the next commit waits for more of those who were told of the last one.
+    pub(super) fn gathers(&self) -> bool {
+        matches!(self.phase, Phase::Open) && self.told >= CROWD && !self.is_much()
     }
 
     /// Whether somebody waits for what is queued. The last waiter wants most, and what is taken is on its way.
@@ -210,6 +225,7 @@ impl Mailbox {
     pub(super) fn advance(&mut self, mark: Position) -> impl Iterator<Item = Waiter> + use<> {
         self.durable = mark;
         let rest = self.waiters.split_off(&(Position(mark.0 + 1), 0));
+        self.told = self.waiters.len();
         std::mem::replace(&mut self.waiters, rest).into_values()
     }
 
@@ -290,6 +306,24 @@ mod tests {
         assert_eq!(mailbox.urge(), Urge::Now);
         assert_eq!(mailbox.advance(Position(1)).count(), 1);
         assert_eq!(mailbox.urge(), Urge::Now);
+    }
+
+    #[test]
+    fn a_commit_behind_a_crowd_waits_for_more_of_it_unless_there_is_much() {
+        let behind = |told: usize, much: usize| {
+            let mut mailbox = filled(&[(1, 0)]);
+            let _waiting: Vec<_> = (0..told).map(|_| mailbox.wait_for(Position(1))).collect();
+            let mark = mailbox.take().mark;
+            assert_eq!(mailbox.advance(mark).count(), told);
+            mailbox.push(append(much, 0));
+            mailbox
+        };
+        assert!(behind(CROWD, 1).gathers());
+        assert!(!behind(CROWD - 1, 1).gathers(), "each would lose more than it gains");
+        assert!(!behind(CROWD, COMMIT_LEN).gathers(), "it is a commit already");
+        let mut mailbox = behind(CROWD, 1);
+        mailbox.leave(Phase::Closing);
+        assert!(!mailbox.gathers(), "nobody comes any more");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use amends::coordinator::{DriveError, Holds, KeepWatch, PublishError, StartError, host_tenant};
 use amends::disk::{FreeMin, Room, Space};
+use amends::sandbox::{CompileLimits, CompilerSettings, EgressSettings, Sandbox, SandboxSettings};
 use amends::store::redb::RedbStore;
 use amends_domain::audit::Body;
 use amends_domain::event::{Demand, Outcome, PartState, TenantEvent};
@@ -12,6 +13,7 @@ use amends_domain::time::Span;
 use harness::{Client, Host, Server, run_amends, small_guest};
 use serde_json::{Value, json};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -134,6 +136,55 @@ fn a_disk_that_does_not_answer_is_told_of_and_stops_nothing() {
     assert!(disk.says.as_ref().is_some_and(|says| says.contains("it does not answer")), "{disk:?}");
     assert!(site.takes_runs(), "whoever writes finds out");
     assert!(parts.iter().filter(|part| part.name != "disk").all(|part| part.state == PartState::Ready), "{parts:?}");
+}
+
+/// Lets `program` be what compiles.
+fn compiles(program: &Path, script: &str) {
+    let new = program.with_extension("new");
+    std::fs::write(&new, format!("#!/bin/sh\n{script}\n")).expect("there is room");
+    std::fs::set_permissions(&new, PermissionsExt::from_mode(0o700)).expect("it is ours");
+    std::fs::rename(&new, program).expect("there is room");
+}
+
+#[test]
+fn a_compiler_that_is_lost_again_and_again_is_told_of_and_one_that_dies_of_uploads_is_not() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let program = folder.path().join("compiler");
+    let limits = CompileLimits { memory_max: 1 << 30, cpu_max_s: 60, wall_max: Span(60_000) };
+    let compiler = CompilerSettings::Process { program: program.clone(), limits };
+    let sandbox = Sandbox::new(SandboxSettings {
+        attempts_max: 4,
+        components_max: 4,
+        code_len_max: 16 << 20,
+        compiler,
+        code_dir: None,
+        outside: None,
+        egress: EgressSettings::system(),
+    });
+    let store = Arc::new(RedbStore::open(&folder.path().join("data")).expect("it is new"));
+    let host = Host::around(sandbox.expect("this machine runs guests"), store, 1, |coordinator| coordinator).expect("it is new");
+    let tell = || {
+        let parts = host.coordinator.fares();
+        let part = parts.into_iter().find(|part| part.name == "compiler").expect("it is looked at");
+        assert_eq!(part.holds, Holds::Nothing, "what is compiled runs without it");
+        (part.state, part.says.unwrap_or_default())
+    };
+    let refused = |times: usize| (0..times).all(|_| host.install_bytes("p", small_guest("echo")).is_err());
+    compiles(&program, "kill -ABRT $$");
+    assert!(refused(5));
+    assert_eq!(tell().0, PartState::Ready, "an upload that the compiler dies of is an ordinary event");
+    std::fs::remove_file(&program).expect("it is there");
+    assert!(refused(2));
+    assert_eq!(tell().0, PartState::Ready, "it may be a hiccup");
+    assert!(refused(1));
+    let (state, says) = tell();
+    assert!(state == PartState::Failing && says.contains("cannot run") && says.contains("3 starts"), "{says}");
+    compiles(&program, "echo 'no memory can be limited' >&2; exit 1");
+    assert!(refused(1));
+    assert!(tell().1.contains("no memory can be limited"), "{}", tell().1);
+    compiles(&program, &format!("exec {} \"$@\"", harness::amends().display()));
+    host.install_bytes("p", small_guest("echo")).expect("it is compiled");
+    assert_eq!(tell(), (PartState::Ready, String::new()));
 }
 
 /// A small file system of its own. Gone when it is dropped.

@@ -87,6 +87,15 @@ fn bad_usage_is_told_with_exit_code_2() {
         ("exec saga.yaml --data d --input 1 --tenant Acme!", "not a name"),
         ("run show nothing --data d", "not a run id"),
         ("run list --data d --limit 0", "0 is not in"),
+        (
+            "run list --data d --since yesterday",
+            "'--since <TIME>': `yesterday` is not an instant: write RFC 3339, such as 2026-01-31T09:00:00Z",
+        ),
+        (
+            "run list --data d --until 2026-01-31T09:00:00",
+            "'--until <TIME>': `2026-01-31T09:00:00` is not an instant: write RFC 3339",
+        ),
+        ("run list --data d --saga Order!", "'--saga <SAGA>'"),
         ("audit verify", "--data DIR"),
         ("state set a --data d", "JSON|@FILE"),
     ] {

@@ -137,10 +137,18 @@ fn a_server_is_shown_as_the_data_directory_that_it_leaves() {
     let waiting = run_id(&shop.done(&["run", "start", &held, "--input", "{\"text\": \"\\u001b[2J\"}"]));
     shop.done(&["run", "pause", &waiting, "--reason", "later"]);
     let letter = format!("{stuck}.charge-payment");
+    let started =
+        |run: &str| shop.done(&["run", "show", run, "--json"]).json()["started_at"].as_str().expect("an instant").to_owned();
+    let (second, third) = (started(&stuck), started(&waiting));
     let questions = [
         vec!["run", "list"],
         vec!["run", "list", "--status", "stuck", "--json"],
         vec!["run", "list", "--limit", "1", "--json"],
+        vec!["run", "list", "--saga", "held"],
+        vec!["run", "list", "--saga", "never-heard-of"],
+        vec!["run", "list", "--since", &second, "--until", &third, "--json"],
+        vec!["run", "list", "--since", &third, "--saga", "order.fulfillment"],
+        vec!["run", "list", "--until", &second, "--status", "succeeded", "--limit", "1"],
         vec!["run", "show", &logged],
         vec!["run", "show", &logged, "--json"],
         vec!["run", "show", &stuck],
@@ -158,7 +166,10 @@ fn a_server_is_shown_as_the_data_directory_that_it_leaves() {
         vec!["state", "get", "stock/BOOK"],
     ];
     let there: Vec<Ended> = questions.iter().map(|question| shop.amends(question)).collect();
-    assert!(there[3].text().contains("info   "), "logs are shown: {}", there[3]);
+    assert!(there[8].text().contains("info   "), "logs are shown: {}", there[8]);
+    let runs = |at: usize| there[at].text().matches("run_").count();
+    assert_eq!([0, 3, 4, 5, 6, 7].map(runs), [3, 1, 0, 1, 0, 1], "of three runs, those that were asked for");
+    assert!(there[5].text().contains(&stuck) && there[7].text().contains(&logged), "{}{}", there[5], there[7]);
     shop.server.take().expect("it runs").stop();
     let data = shop.data();
     let place = ["--data", text(&data), "--tenant", "acme"];

@@ -2,7 +2,7 @@
 
 use crate::server::Shop;
 use crate::{at_input, text};
-use harness::{Ended, run_amends, run_amends_with};
+use harness::{Ended, Reply, Site, run_amends, run_amends_with};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -105,4 +105,30 @@ fn a_token_is_shown_by_a_variable_or_a_file_and_a_wrong_one_is_refused() {
     let data = shop.data();
     let both = run_amends(["run", "list", "--url", &shop.url, "--data", text(&data)]);
     assert_eq!(both.code, Some(2), "{both}");
+}
+
+/// A page of runs looks at so many that it may have none that fits and still have a next one.
+#[test]
+fn pages_are_read_to_the_last_one_and_a_list_without_an_end_is_given_up() {
+    let row = json!({ "id": "run_01kb0v7m4q8r5t2x9y3z6w1a0c", "saga": "s", "version": 1, "status": "succeeded", "started_at": "2026-01-31T09:00:00Z" });
+    let next = |path: &str| path.split("cursor=").nth(1).map_or(1, |cursor| cursor.parse::<u32>().expect("it was given") + 1);
+    let sparse = Site::start(move |request| {
+        let page = match next(&request.path) {
+            3 => json!({ "items": [row] }),
+            page => json!({ "items": [], "next_cursor": page.to_string() }),
+        };
+        Reply::new(200, &page.to_string())
+    });
+    let list = ["run", "list", "--tenant", "acme", "--json", "--saga", "s", "--since", "2026-01-31T10:00:00+01:00"];
+    let found = run_amends_with([("AMENDS_URL", sparse.url("").as_str())], list);
+    assert_eq!((found.code, found.json()["runs"].as_array().map(Vec::len)), (Some(0), Some(1)), "{found}");
+    let asked = sparse.arrived();
+    let query = "/v1/tenants/acme/runs?saga=s&since=2026-01-31T09%3A00%3A00.000Z&limit=21";
+    assert_eq!((asked.len(), asked[0].path.as_str(), asked[2].path.clone()), (3, query, format!("{query}&cursor=2")));
+    let endless = Site::start(move |request| {
+        Reply::new(200, &json!({ "items": [], "next_cursor": next(&request.path).to_string() }).to_string())
+    });
+    let given_up = run_amends_with([("AMENDS_URL", endless.url("").as_str())], &list[..4]);
+    assert_refused(&given_up, 3, "list_endless");
+    assert_eq!(endless.arrived().len(), 1000);
 }

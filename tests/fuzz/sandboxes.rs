@@ -59,8 +59,8 @@ impl Beside {
     /// What the check says, in a sandbox without a compiler; `Err` if it broke.
     pub(crate) fn check(&self, bytes: Vec<u8>) -> Result<Result<(), Refusal>, String> {
         match self.load(bytes) {
-            Err(Refusal::CompileFailed(said)) if said.contains(NO_COMPILER) => Ok(Ok(())),
-            Err(Refusal::CompileFailed(said)) => Err(format!("the check broke: {said}")),
+            Err(Refusal::CompilerLost(said)) if said.contains(NO_COMPILER) => Ok(Ok(())),
+            Err(Refusal::CompileFailed(said) | Refusal::CompilerLost(said)) => Err(format!("the check broke: {said}")),
             Err(refusal) if is_tidy(&refusal.to_string(), 64 * 1024) => Ok(Err(refusal)),
             Err(refusal) => Err(format!("the refusal is not fit to be shown: {refusal:?}")),
             Ok(_) => Err("there is no compiler, and it was compiled".to_owned()),

@@ -24,6 +24,11 @@ pub trait Guests: Send + Sync + 'static {
         SandboxLevels::default()
     }
 
+    /// What keeps components from being made ready, whatever they are; nothing, where nobody looks.
+    fn compiler_wrong(&self) -> Option<String> {
+        None
+    }
+
     /// Checks a component as an installation would, and says what it offers. Dropping the future is safe.
     fn inspect(self: Arc<Self>, bytes: Bytes) -> BoxFuture<'static, Result<Description, Refusal>>;
 }
@@ -66,6 +71,10 @@ impl Guests for Sandbox {
 
     fn levels(&self) -> SandboxLevels {
         Self::levels(self)
+    }
+
+    fn compiler_wrong(&self) -> Option<String> {
+        Self::compiler_wrong(self)
     }
 
     fn inspect(self: Arc<Self>, bytes: Bytes) -> BoxFuture<'static, Result<Description, Refusal>> {

@@ -247,7 +247,11 @@ impl Coordinator {
             let chain = PartReport { name: "chain", state, says: seen.broken.clone(), holds: Holds::Nothing };
             [seen.disk(), chain]
         };
-        [self.writer(), self.reader(), self.pool()].into_iter().chain(chain).chain(self.parts.health.others()).collect()
+        [self.writer(), self.reader(), self.pool(), self.compiler()]
+            .into_iter()
+            .chain(chain)
+            .chain(self.parts.health.others())
+            .collect()
     }
 
     fn writer(&self) -> PartReport {
@@ -273,6 +277,11 @@ impl Coordinator {
         let says = || format!("{} attempts wait for one of {} places", levels.waiting, levels.places);
         let says = (levels.waiting > 0).then(says);
         PartReport { name: "pool", state: PartState::Ready, says, holds: Holds::Nothing }
+    }
+
+    /// Runs whose components are compiled already go on without it.
+    fn compiler(&self) -> PartReport {
+        failing_if("compiler", self.parts.components.compiler_wrong(), Holds::Nothing)
     }
 
     /// Checks the end of one chain, that of lane number `turn` of all.

@@ -34,6 +34,7 @@ pub use access::{
 pub use call::{Call, Reply};
 pub use check::COMPONENT_LEN_MAX;
 pub use code::kept::CodeDir;
+use compiler::Standing;
 pub use compiler::child::run as compile_child;
 pub use compiler::{CompileLimits, CompilerSettings};
 pub use component::Component;
@@ -112,6 +113,7 @@ pub struct Sandbox {
     allocation: Allocation,
     compilations: AtomicU64,
     compilations_refused: AtomicU64,
+    standing: Standing,
     _ticker: Ticker,
 }
 
@@ -162,6 +164,7 @@ impl Sandbox {
             allocation,
             compilations: AtomicU64::new(0),
             compilations_refused: AtomicU64::new(0),
+            standing: Standing::default(),
             _ticker: ticker,
         })
     }
@@ -181,6 +184,11 @@ impl Sandbox {
             compilations: self.compilations.load(Ordering::Relaxed),
             compilations_refused: self.compilations_refused.load(Ordering::Relaxed),
         }
+    }
+
+    /// What keeps components from being compiled, if anything does, as far as it was seen when the last ones were to be.
+    pub fn compiler_wrong(&self) -> Option<String> {
+        self.standing.wrong()
     }
 
     /// The component with this digest, if it is compiled and in memory. So that its bytes need not be fetched.
@@ -289,6 +297,7 @@ impl Sandbox {
         let _turn = self.compiles.acquire().await.expect("never closed");
         self.compilations.fetch_add(1, Ordering::Relaxed);
         let compiled = compiler::compile(&self.compiler, self.engine(), component).await;
+        self.standing.note(&compiled);
         if compiled.is_err() {
             self.compilations_refused.fetch_add(1, Ordering::Relaxed);
         }

@@ -91,9 +91,12 @@ pub enum Refusal {
         /// The most, bytes.
         limit: u64,
     },
-    /// The compiler died, or could not be started.
+    /// The compiler died of it.
     #[error("its compiler failed: {0}")]
     CompileFailed(String),
+    /// The compiler could not be started, or was ended by others: it is not known what it would have said.
+    #[error("its compiler failed: {0}")]
+    CompilerLost(String),
     /// `describe` did not come to an answer.
     #[error("describe of amends:saga/manifest@0.1.0 did not answer: {0}")]
     ManifestUnanswered(String),
@@ -125,7 +128,7 @@ impl Refusal {
             Self::NotCompilable(_) => "component_not_compilable",
             Self::CompileTimeout { .. } => "compile_timeout",
             Self::CompileOutOfMemory { .. } => "compile_out_of_memory",
-            Self::CompileFailed(_) => "compile_failed",
+            Self::CompileFailed(_) | Self::CompilerLost(_) => "compile_failed",
             Self::ManifestUnanswered(_) => "manifest_unanswered",
             Self::ManifestMalformed(_) => "manifest_malformed",
         }

@@ -51,6 +51,34 @@ impl Status {
     }
 }
 
+/// Which runs. Without anything: all of them.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct RunFilter {
+    /// Those that stand so.
+    pub(crate) status: Option<Status>,
+    /// Those of this saga.
+    pub(crate) saga: Option<SagaName>,
+    /// Started at this instant or later.
+    pub(crate) since: Option<Timestamp>,
+    /// Started before this instant.
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl RunFilter {
+    /// Whether a run is among them.
+    pub(crate) fn fits(&self, head: &RunHead) -> bool {
+        self.status.is_none_or(|status| status.is(head.status))
+            && self.saga.as_ref().is_none_or(|saga| *saga == head.saga)
+            && self.since.is_none_or(|since| head.started >= since)
+            && self.until.is_none_or(|until| head.started < until)
+    }
+
+    /// Whether neither this run nor an older one is among them.
+    pub(crate) fn is_over(&self, head: &RunHead) -> bool {
+        self.since.is_some_and(|since| head.started < since)
+    }
+}
+
 /// A run in a list.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RunRow {

@@ -12,7 +12,7 @@ mod verdict;
 mod words;
 
 pub(crate) use awaits::AwaitsView;
-pub(crate) use list::{RunRow, StandsView, Status};
+pub(crate) use list::{RunFilter, RunRow, StandsView, Status};
 pub(crate) use run::RunView;
 pub(crate) use settled::{DeadLetterView, LetterDetails};
 pub(crate) use step::kind;

@@ -10,14 +10,12 @@ use crate::api::contract::{Operation, get};
 use crate::api::page::{Page, Wanted};
 use crate::api::problem::Problem;
 use crate::store::PAGE_LEN_MAX;
-use crate::view::{RunRow, RunView, Status};
+use crate::view::{RunFilter, RunRow, RunView, Status};
 use amends_domain::access::Action;
 use amends_domain::id::{RunId, SagaName};
-use amends_domain::run::RunHead;
 use amends_domain::time::Timestamp;
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
 
 /// Most runs that one page looks at: where few fit, a page may be short, or empty, and still have a next one.
 const LOOKED_AT_MAX: usize = 10 * PAGE_LEN_MAX;
@@ -45,35 +43,10 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// Which runs.
-#[derive(Debug, Deserialize)]
-struct Filter {
-    status: Option<Status>,
-    saga: Option<SagaName>,
-    /// Started at this instant or later.
-    since: Option<Timestamp>,
-    /// Started before this instant.
-    until: Option<Timestamp>,
-}
-
-impl Filter {
-    fn fits(&self, head: &RunHead) -> bool {
-        self.status.is_none_or(|status| status.is(head.status))
-            && self.saga.as_ref().is_none_or(|saga| *saga == head.saga)
-            && self.since.is_none_or(|since| head.started >= since)
-            && self.until.is_none_or(|until| head.started < until)
-    }
-
-    /// Whether neither this run nor an older one fits.
-    fn is_over(&self, head: &RunHead) -> bool {
-        self.since.is_some_and(|since| head.started < since)
-    }
-}
-
 async fn list(
     State(api): State<Api>,
     Tenant(tenant): Tenant,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<RunFilter>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Page<RunRow>>, Problem> {
     let (limit, mut before) = (wanted.limit()?, wanted.after::<RunId>()?);

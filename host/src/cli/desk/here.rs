@@ -12,7 +12,7 @@ use crate::coordinator::{
     AcceptedRun, Answered, Coordinator, Correction, DemandOf, Driven, StartError, StartRun, StartedRun, Then,
 };
 use crate::store::{PAGE_LEN_MAX, Store, StoreError};
-use crate::view::{DeadLetterView, RunRow, Status};
+use crate::view::{DeadLetterView, RunFilter, RunRow};
 use amends_domain::definition::{Definition, read};
 use amends_domain::event::{Confirmation, Demand, Resolve};
 use amends_domain::id::{RunId, SagaName, TenantId};
@@ -42,13 +42,18 @@ impl Desk for Here {
         format!(" --data {}{tenant}", self.data.display())
     }
 
-    fn runs(&self, status: Option<Status>, limit: usize) -> anyhow::Result<Found<RunRow>> {
+    fn runs(&self, filter: &RunFilter, limit: usize) -> anyhow::Result<Found<RunRow>> {
         let reader = self.reader()?;
         let mut rows = Vec::new();
-        // One more than asked for, to know whether there are more.
-        for found in runs(&*reader, &self.tenant).filter(|found| wanted(found, status)).take(limit.saturating_add(1)) {
+        for found in runs(&*reader, &self.tenant) {
             let (id, head) = found?;
-            rows.push(RunRow::of(id, &head));
+            // One more than asked for, to know whether there are more.
+            if filter.is_over(&head) || rows.len() > limit {
+                break;
+            }
+            if filter.fits(&head) {
+                rows.push(RunRow::of(id, &head));
+            }
         }
         Ok(Found::of(rows, limit))
     }
@@ -223,13 +228,6 @@ async fn demand(stay: Stay<'_>, run: RunId, wish: Wish) -> anyhow::Result<Demand
             Demand::Resolve(Box::new(Resolve { step, resolution, evidence, output, confirmation }))
         }
     })
-}
-
-fn wanted(found: &Result<(RunId, RunHead), StoreError>, status: Option<Status>) -> bool {
-    match (found, status) {
-        (Ok((_, head)), Some(status)) => status.is(head.status),
-        (Ok(_), None) | (Err(_), _) => true,
-    }
 }
 
 /// All runs of a tenant, newest first, page by page.

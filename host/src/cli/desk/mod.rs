@@ -14,7 +14,7 @@ use super::asking::{Asking, Begin, Driving};
 use super::error::misuse;
 use super::journal::Journal;
 use super::output::{Exit, Format};
-use crate::view::{DeadLetterView, RunRow, RunView, Status};
+use crate::view::{DeadLetterView, RunFilter, RunRow, RunView};
 use amends_domain::definition::{Definition, Step};
 use amends_domain::event::{Direction, InFlight, Resolution};
 use amends_domain::explain::dead_letters;
@@ -32,8 +32,8 @@ pub(super) trait Desk {
     fn tenant(&self) -> anyhow::Result<TenantId>;
     /// What commands say to come to this desk again: empty, or with a space before it.
     fn place(&self) -> String;
-    /// Runs, newest first.
-    fn runs(&self, status: Option<Status>, limit: usize) -> anyhow::Result<Found<RunRow>>;
+    /// Runs that fit, newest first.
+    fn runs(&self, filter: &RunFilter, limit: usize) -> anyhow::Result<Found<RunRow>>;
     /// A run as programs see it.
     fn run(&self, run: RunId) -> anyhow::Result<Shown>;
     /// The facts of a run.

@@ -3,13 +3,16 @@
 use super::super::desk::At;
 use super::super::output::{Exit, Format, remark, say, say_json};
 use super::super::text::{count, span};
-use crate::view::{RunRow, Status};
+use crate::view::{RunFilter, RunRow, Status};
+use amends_domain::id::SagaName;
+use amends_domain::time::Timestamp;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   amends run list --status stuck --limit 100 --json
+  amends run list --saga order.fulfillment --since 2026-01-31T09:00:00Z --until 2026-01-31T12:00:00+01:00
   amends run list --data ./data";
 
 /// Arguments of `run list`.
@@ -18,6 +21,15 @@ pub(in crate::cli) struct List {
     /// Only runs that stand so
     #[arg(long, value_enum)]
     status: Option<Status>,
+    /// Only runs of this saga
+    #[arg(long, value_name = "SAGA")]
+    saga: Option<SagaName>,
+    /// Only runs that were started at this instant (RFC 3339) or later
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Only runs that were started before this instant (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
     /// Most runs to list
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -27,7 +39,9 @@ pub(in crate::cli) struct List {
 
 pub(super) fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
     let limit = list.limit as usize;
-    let found = list.at.desk()?.runs(list.status, limit)?;
+    let List { status, saga, since, until, .. } = list;
+    let filter = RunFilter { status: *status, saga: saga.clone(), since: *since, until: *until };
+    let found = list.at.desk()?.runs(&filter, limit)?;
     match format {
         Format::Json => say_json(&serde_json::json!({ "runs": found.items, "more": found.more }))?,
         Format::Text => say_rows(&found.items)?,

@@ -12,7 +12,11 @@ use std::process::ExitStatus;
 /// What Rust's runtime says before it aborts a process that gets no memory.
 const OUT_OF_MEMORY: &str = "memory allocation of ";
 
-/// Why a process that ended so gave no code.
+/// What Rust's runtime ends a process with whose main thread panics: the compiler on an upload, since what comes before it returns its errors.
+const PANICKED: i32 = 101;
+
+/// Why a process that ended so gave no code. What no upload can bring about is the loss of the compiler: that it ends by itself without a word, and
+/// that others kill it, since its own limits do not.
 pub(super) fn refusal(status: ExitStatus, stderr: &str, limits: CompileLimits) -> Refusal {
     if status.signal() == Some(Signal::XCPU.as_raw()) {
         return Refusal::CompileTimeout { what: "of the processor", limit: Span(limits.cpu_max_s.saturating_mul(1000)) };
@@ -21,11 +25,15 @@ pub(super) fn refusal(status: ExitStatus, stderr: &str, limits: CompileLimits) -
         return Refusal::CompileOutOfMemory { limit: limits.memory_max };
     }
     if status.signal() == Some(Signal::KILL.as_raw()) {
-        return Refusal::CompileFailed("its process was killed: by the system, short of memory, or by a person".into());
+        return Refusal::CompilerLost("its process was killed: by the system, short of memory, or by a person".into());
     }
     let said = text::tidy(stderr.trim(), QUOTE_LEN_MAX);
     let colon = if said.is_empty() { "" } else { ": " };
-    Refusal::CompileFailed(format!("its process ended with {status}{colon}{said}"))
+    let says = format!("its process ended with {status}{colon}{said}");
+    match status.code() {
+        None | Some(PANICKED) => Refusal::CompileFailed(says),
+        Some(_) => Refusal::CompilerLost(says),
+    }
 }
 
 /// It was stopped because it took too long, whatever it did.
@@ -42,17 +50,24 @@ mod tests {
         let limits = CompileLimits { memory_max: 1 << 20, cpu_max_s: 3, wall_max: Span(5_000) };
         let killed = |signal: Signal| ExitStatus::from_raw(signal.as_raw());
         let exited = |code: i32| ExitStatus::from_raw(code << 8);
-        for (status, stderr, code, says) in [
-            (killed(Signal::XCPU), "", "compile_timeout", "3s of the processor"),
-            (killed(Signal::ABORT), "memory allocation of 268435456 bytes failed\n", "compile_out_of_memory", "1048576 bytes"),
-            (killed(Signal::ABORT), "", "compile_failed", "signal: 6"),
-            (killed(Signal::SEGV), "", "compile_failed", "signal: 11"),
-            (killed(Signal::KILL), "", "compile_failed", "was killed"),
-            (exited(101), "thread 'main' panicked at x:\n\u{1b}[2Jboom", "compile_failed", "\\u{1b}[2Jboom"),
-            (exited(0), "", "compile_failed", "exit status: 0"),
+        for (status, stderr, code, says, lost) in [
+            (killed(Signal::XCPU), "", "compile_timeout", "3s of the processor", false),
+            (
+                killed(Signal::ABORT),
+                "memory allocation of 268435456 bytes failed\n",
+                "compile_out_of_memory",
+                "1048576 bytes",
+                false,
+            ),
+            (killed(Signal::ABORT), "", "compile_failed", "signal: 6", false),
+            (killed(Signal::SEGV), "", "compile_failed", "signal: 11", false),
+            (killed(Signal::KILL), "", "compile_failed", "was killed", true),
+            (exited(101), "thread 'main' panicked at x:\n\u{1b}[2Jboom", "compile_failed", "\\u{1b}[2Jboom", false),
+            (exited(1), "error[failed]: Operation not permitted", "compile_failed", "not permitted", true),
+            (exited(0), "", "compile_failed", "exit status: 0", true),
         ] {
             let refusal = refusal(status, stderr, limits);
-            assert_eq!(refusal.code(), code, "{refusal}");
+            assert_eq!((refusal.code(), matches!(refusal, Refusal::CompilerLost(_))), (code, lost), "{refusal}");
             assert!(refusal.to_string().contains(says), "{says} in {refusal}");
         }
         assert_eq!(out_of_wall_time(limits).to_string(), "compiling it took more than 5s on the clock");

@@ -1,6 +1,6 @@
 //! Where components are compiled: in a process of its own, which is this program once more, under limits that the kernel keeps.
 //! [`process`] starts it and hears what it says, [`child`] is what runs in it, [`reply`] is what goes over the pipe, [`end`] says what
-//! its death means.
+//! its death means, [`standing`] whether it can be started at all.
 //!
 //! The compiler takes uploads apart, and small ones are known that keep it busy for minutes or take gigabytes. The static check knows
 //! the tricks that we know; the process bounds the others.
@@ -10,6 +10,9 @@ mod confine;
 mod end;
 mod process;
 mod reply;
+mod standing;
+
+pub(super) use standing::Standing;
 
 use super::code::sealed::{Code, Draft};
 use super::refusal::{Refusal, quote};

@@ -35,7 +35,7 @@ enum Said {
 
 /// Compiles `component` in a process. Dropping the future kills it.
 pub(super) async fn compile(program: &Path, limits: CompileLimits, component: &Bytes) -> Result<Code, Refusal> {
-    let cannot = |error: io::Error| Refusal::CompileFailed(format!("cannot run {}: {error}", program.display()));
+    let cannot = |error: io::Error| Refusal::CompilerLost(format!("cannot run {}: {error}", program.display()));
     let mut child = spawn(program, limits).map_err(cannot)?;
     let ended = timeout(limits.wall_max.to_std(), talk(&mut child, component)).await;
     let Ok(ended) = ended else {

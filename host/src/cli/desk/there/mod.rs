@@ -4,14 +4,15 @@
 mod acting;
 mod hearing;
 
-use super::super::error::misuse;
+use super::super::error::{misuse, refused};
 use super::super::journal::Journal;
 use super::super::output::Exit;
 use super::{Asked, Desk, Found, Shown, Start, StateValue, Told};
 use crate::client::{Answer, Ask, Client, ClientError, segment};
-use crate::view::{DeadLetterView, RunRow, Status};
-use amends_domain::id::{RunId, TenantId};
+use crate::view::{DeadLetterView, RunFilter, RunRow};
+use amends_domain::id::{RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
+use amends_domain::time::Timestamp;
 use clap::ValueEnum;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,9 @@ use std::cell::OnceCell;
 
 /// Most items of a page.
 const PAGE_LEN_MAX: usize = 1000;
+/// Most pages in a row that have nothing of what is wanted. One of runs looks at 10 000 of them, so these are more than there are; a server whose
+/// list has no end keeps nobody for ever.
+const EMPTY_PAGES_MAX: usize = 1000;
 /// Most dead letters that are looked at to find the newest.
 const LETTERS_MAX: usize = 100_000;
 /// Most keys that are written at a time, and most bytes of them; more are written one lot after the other.
@@ -77,12 +81,13 @@ impl There {
         limit: usize,
         wanted: impl Fn(&T) -> bool,
     ) -> anyhow::Result<Found<T>> {
-        let mut items = Vec::new();
+        let (mut items, mut empty) = (Vec::new(), 0);
         let sign = if path.contains('?') { '&' } else { '?' };
-        loop {
+        while empty < EMPTY_PAGES_MAX {
             let len = PAGE_LEN_MAX.min(limit + 1 - items.len());
             let behind = cursor.as_ref().map(|cursor| format!("&cursor={}", segment(cursor))).unwrap_or_default();
             let page: Page<T> = self.ask(&Ask::get(format!("{path}{sign}limit={len}{behind}")))?.json()?;
+            empty = if page.items.is_empty() { empty + 1 } else { 0 };
             let before = items.len() + page.items.len();
             items.extend(page.items.into_iter().take_while(&wanted));
             cursor = page.next_cursor;
@@ -90,6 +95,9 @@ impl There {
                 return Ok(Found::of(items, limit));
             }
         }
+        let message =
+            format!("{EMPTY_PAGES_MAX} pages of {path} in a row are empty and none is the last: narrow down what is listed");
+        Err(refused("list_endless", message))
     }
 
     fn whose(&self) -> anyhow::Result<&TenantId> {
@@ -112,10 +120,8 @@ impl Desk for There {
         self.place.clone()
     }
 
-    fn runs(&self, status: Option<Status>, limit: usize) -> anyhow::Result<Found<RunRow>> {
-        let status = status.and_then(|status| status.to_possible_value());
-        let query = status.map(|status| format!("?status={}", status.get_name())).unwrap_or_default();
-        self.items(&self.path(&format!("/runs{query}"))?, limit)
+    fn runs(&self, filter: &RunFilter, limit: usize) -> anyhow::Result<Found<RunRow>> {
+        self.items(&self.path(&format!("/runs{}", query(filter)))?, limit)
     }
 
     fn run(&self, run: RunId) -> anyhow::Result<Shown> {
@@ -181,6 +187,21 @@ impl Desk for There {
         let journal = self.followed(run)?;
         told(&super::Stood { journal, noted: true })
     }
+}
+
+/// What is asked of a server to have these runs.
+fn query(filter: &RunFilter) -> String {
+    let RunFilter { status, saga, since, until } = filter;
+    let status = status.and_then(|status| status.to_possible_value()).map(|status| status.get_name().to_owned());
+    let said = [
+        ("status", status),
+        ("saga", saga.as_ref().map(SagaName::to_string)),
+        ("since", since.as_ref().map(Timestamp::to_string)),
+        ("until", until.as_ref().map(Timestamp::to_string)),
+    ];
+    let said = said.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", segment(&value?))));
+    let said: Vec<_> = said.collect();
+    if said.is_empty() { String::new() } else { format!("?{}", said.join("&")) }
 }
 
 /// A key that stands right before `key`, to read a list from there; none: from its beginning. Keys have no control characters.

@@ -2,6 +2,8 @@
 
 #[path = "store/author.rs"]
 mod author;
+#[path = "store/collect.rs"]
+mod collect;
 #[path = "store/damage.rs"]
 mod damage;
 #[path = "store/facts.rs"]

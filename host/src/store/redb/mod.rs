@@ -2,6 +2,7 @@
 //! what a row looks like in `tables`, how all of it leaves and comes back in `backup`.
 
 mod backup;
+mod collect;
 mod file;
 mod read;
 mod removal;
@@ -9,6 +10,7 @@ mod tables;
 mod write;
 
 pub use backup::{Restored, restore};
+pub use collect::Collected;
 pub use file::Compacted;
 
 use super::backup::{BackupError, Summary};

@@ -2,6 +2,8 @@
 
 #[path = "store/author.rs"]
 mod author;
+#[path = "store/collect.rs"]
+mod collect;
 #[path = "store/compact.rs"]
 mod compact;
 #[path = "store/damage.rs"]

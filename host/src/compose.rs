@@ -5,11 +5,12 @@ use crate::clock::SystemClock;
 use crate::config;
 use crate::coordinator::Coordinator;
 use crate::sandbox::{
-    CodeDir, CompileLimits, CompilerSettings, EgressSettings, Pace, Sandbox, SandboxError, SandboxSettings, Traces, set_pace,
+    CodeDir, CompileLimits, CompilerSettings, EgressSettings, Pace, Sandbox, SandboxError, SandboxSettings, Traces, forget_code,
+    set_pace,
 };
 use crate::store::backup::RestoreError;
 use crate::store::memory::MemoryStore;
-use crate::store::redb::{Compacted, RedbStore, Restored};
+use crate::store::redb::{Collected, Compacted, RedbStore, Restored};
 use crate::store::writer::WriterError;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
@@ -334,13 +335,29 @@ impl Drop for Reader {
     }
 }
 
-/// Makes the data file in a data directory that nobody else uses as small as what is in it.
+/// What making a data directory smaller gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Smaller {
+    /// The components that nothing uses any more, which were removed.
+    pub collected: Collected,
+    /// Bytes of compiled code that belonged to no component any more, which were removed.
+    pub code_bytes: u64,
+    /// The data file.
+    pub file: Compacted,
+}
+
+/// Removes what nothing uses any more from a data directory that nobody else has, and makes its data file as small as what is in it.
 ///
 /// # Errors
-/// [`OpenError::NoData`] if there is none, [`OpenError::Store`].
-pub fn compact(data: &Path) -> Result<Compacted, OpenError> {
+/// [`OpenError::NoData`] if there is none, [`OpenError::Store`], [`OpenError::Sandbox`].
+pub fn compact(data: &Path) -> Result<Smaller, OpenError> {
     must_exist(data)?;
-    Ok(RedbStore::open(data)?.compact(data)?)
+    let mut store = RedbStore::open(data)?;
+    let collected = store.collect()?;
+    // By what is stored and not by what was just removed: whoever died between the two left code behind.
+    let code_bytes = forget_code(&data.join(CODE_FOLDER), |component| store.has_component(component).map_err(OpenError::from))?;
+    let file = store.compact(data)?;
+    Ok(Smaller { collected, code_bytes, file })
 }
 
 /// Makes a data directory of a backup. It is one when [`Restored::keep`] was called.

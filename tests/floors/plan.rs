@@ -71,6 +71,7 @@ pub(crate) const FLOORS: &[Floor] = &[
             "access",
             "catalogue",
             "trace",
+            "unused",
             "webhook",
             "lib",
         ],

@@ -3,11 +3,10 @@
 use super::*;
 
 /// Runs of two tenants in turn, each in two lanes: keys that come in no order.
-fn in_turn(store: &RedbStore, runs: u128) {
+fn in_turn(store: &RedbStore, runs: u32) {
     let mut author = Author::default();
     for run in 0..runs {
-        let deeds =
-            ["a", "b"].map(|tenant| (tenant, (run % 2) as u32, Deed::Run(run, vec![adopted(run as u64)], head(RUNNING, 0))));
+        let deeds = ["a", "b"].map(|tenant| (tenant, run % 2, Deed::Run(run.into(), vec![adopted(run.into())], head(RUNNING, 0))));
         store.commit(&author.commit(deeds.into())).expect("it follows");
     }
 }

@@ -3,13 +3,13 @@
 use super::*;
 use redb::{Database, ReadableTable, TableDefinition};
 
-const RECORDS: TableDefinition<(u32, u64), &[u8]> = TableDefinition::new("records");
+pub(crate) const RECORDS: TableDefinition<(u32, u64), &[u8]> = TableDefinition::new("records");
 const LANES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("lanes");
 const RUNS: TableDefinition<(u32, u128), &[u8]> = TableDefinition::new("runs");
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// Opens a file as redb alone sees it and changes rows of one table.
-fn damage<K: redb::Key + 'static>(
+pub(crate) fn damage<K: redb::Key + 'static>(
     dir: &Path,
     table: TableDefinition<K, &'static [u8]>,
     change: impl FnOnce(&mut redb::Table<'_, K, &'static [u8]>) -> Result<(), redb::StorageError>,

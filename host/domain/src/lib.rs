@@ -24,4 +24,5 @@ pub mod run;
 pub mod tenant;
 pub mod time;
 pub mod trace;
+pub mod unused;
 pub mod webhook;

@@ -7,8 +7,9 @@ use super::draft::Draft;
 use super::error::misuse;
 use super::output::{Exit, Format, plain, say, say_json};
 use crate::client::Ask;
-use crate::compose::{self, Reader};
+use crate::compose::{self, Reader, Smaller};
 use crate::store::backup::{Summary, check};
+use crate::store::redb::Collected;
 use clap::Args;
 use serde_json::json;
 use std::fs::File;
@@ -37,7 +38,8 @@ pub(super) const COMPACT_EXAMPLES: &str = "\
 Example:
   amends compact --data ./data
 
-Nobody else may have the data directory. Needs some free space while it works.";
+Nobody else may have the data directory. Components that nothing uses go, with what was compiled of them: that no version of a plugin is, no name
+means, and no run that is kept pins. Needs some free space while it works.";
 
 /// Write all that is stored to one file
 #[derive(Debug, Args)]
@@ -60,7 +62,7 @@ pub(super) struct Restore {
     data: Data,
 }
 
-/// Make the data file as small as what is in it
+/// Remove components that nothing uses, and make the data file as small as what is in it
 #[derive(Debug, Args)]
 #[command(after_help = COMPACT_EXAMPLES)]
 pub(super) struct Compact {
@@ -126,10 +128,23 @@ pub(super) fn restore(restore: &Restore, format: Format) -> anyhow::Result<Exit>
 }
 
 pub(super) fn compact(compact: &Compact, format: Format) -> anyhow::Result<Exit> {
-    let done = compose::compact(&compact.data.dir)?;
+    let Smaller { collected, code_bytes, file } = compose::compact(&compact.data.dir)?;
     match format {
-        Format::Text => say(format_args!("{}: {} bytes before, {} bytes now", shown(&compact.data.dir), done.before, done.after))?,
-        Format::Json => say_json(&json!({ "data": compact.data.dir, "bytes_before": done.before, "bytes": done.after }))?,
+        Format::Text => {
+            say(format_args!("{}: {} bytes before, {} bytes now", shown(&compact.data.dir), file.before, file.after))?;
+            let Collected { components, bytes } = collected;
+            say(format_args!(
+                "removed what nothing uses: components {components}, {bytes} bytes; compiled code, {code_bytes} bytes"
+            ))?;
+        }
+        Format::Json => say_json(&json!({
+            "data": compact.data.dir,
+            "bytes_before": file.before,
+            "bytes": file.after,
+            "components_removed": collected.components,
+            "component_bytes_removed": collected.bytes,
+            "code_bytes_removed": code_bytes,
+        }))?,
     }
     Ok(Exit::Done)
 }

@@ -118,7 +118,7 @@ impl Coordinator {
 
     /// Takes a version of a plugin back. If the plugin's name means it, it means the version that was published last of those that remain;
     /// if none does, there is no such plugin any more. When this returns, that is durable. The bytes stay: a run that is started at this
-    /// moment may pin them, and others may have uploaded the same.
+    /// moment may pin them, and others may have uploaded the same. `amends compact` removes what nothing uses.
     ///
     /// # Errors
     /// [`PublishError`]; code `version_pinned` while an open run pins its component.

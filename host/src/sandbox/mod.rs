@@ -33,7 +33,7 @@ pub use access::{
 };
 pub use call::{Call, Reply};
 pub use check::COMPONENT_LEN_MAX;
-pub use code::kept::CodeDir;
+pub use code::kept::{CodeDir, forget_code};
 use compiler::Standing;
 pub use compiler::child::run as compile_child;
 pub use compiler::{CompileLimits, CompilerSettings};

@@ -160,7 +160,7 @@ impl Local {
     /// Stops the server and tells what the runs take on the disk. None if it is not known how many there were.
     pub(super) fn stop_and_compact(mut self, numbers: Option<&Numbers>) -> anyhow::Result<Option<Stored>> {
         self.stop()?;
-        let compacted = compose::compact(&self.data)?;
+        let compacted = compose::compact(&self.data)?.file;
         #[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
         let each = |bytes: u64, runs: f64| bytes as f64 / runs;
         let stored = numbers.filter(|numbers| numbers.runs_started > 0.0).map(|numbers| Stored {

@@ -5,6 +5,7 @@
 use super::entry::{self, Compatibility, Fault, Wanted};
 use super::key::Key;
 use super::sealed::Code;
+use crate::sandbox::SandboxError;
 use amends_domain::digest::Digest;
 use rustix::fs::{
     AtFlags, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, fchmod, futimens, mkdir, open, openat, renameat,
@@ -14,7 +15,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::Engine;
 
@@ -67,8 +68,8 @@ impl KeptCode {
         let compatibility = Compatibility::of(engine);
         let kept = Self { dir, key, compatibility, len_max: settings.len_max, drafts: AtomicU64::new(0) };
         // What a process that died was writing.
-        for draft in kept.found(DRAFT)? {
-            kept.remove(&draft.name);
+        for draft in found(&kept.dir, DRAFT)? {
+            remove(&kept.dir, &draft.name);
         }
         Ok(kept)
     }
@@ -102,7 +103,7 @@ impl KeptCode {
         let draft = format!("{}.{}{DRAFT}", component.hex(), self.drafts.fetch_add(1, Ordering::Relaxed));
         if let Err(error) = self.write(&draft, component, code) {
             tracing::warn!(%component, %error, "compiled code cannot be kept");
-            self.remove(&draft);
+            remove(&self.dir, &draft);
             return;
         }
         if let Err(error) = self.trim() {
@@ -139,14 +140,14 @@ impl KeptCode {
     }
 
     fn trim(&self) -> io::Result<()> {
-        let mut files = self.found(CODE)?;
+        let mut files = found(&self.dir, CODE)?;
         files.sort_by_key(|file| file.used);
         let mut len: u64 = files.iter().map(|file| file.len).sum();
         for file in files {
             if len <= self.len_max {
                 break;
             }
-            self.remove(&file.name);
+            remove(&self.dir, &file.name);
             len -= file.len;
         }
         Ok(())
@@ -158,37 +159,61 @@ impl KeptCode {
             tracing::warn!(name, %error, "cannot be put aside");
             return;
         }
-        let Ok(mut files) = self.found(BAD) else { return };
+        let Ok(mut files) = found(&self.dir, BAD) else { return };
         files.sort_by_key(|file| file.used);
         let over = files.len().saturating_sub(BAD_MAX);
         for file in files.iter().filter(|file| file.name != bad).take(over) {
-            self.remove(&file.name);
+            remove(&self.dir, &file.name);
         }
     }
+}
 
-    /// All files whose names end so.
-    fn found(&self, ending: &str) -> io::Result<Vec<Found>> {
-        let mut found = Vec::new();
-        for entry in Dir::read_from(&self.dir)?.take(FILES_MAX) {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
-            if !name.ends_with(ending) {
-                continue;
-            }
-            // Gone meanwhile, for all that we know.
-            let Ok(stat) = statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            let len = u64::try_from(stat.st_size).unwrap_or(0);
-            let used = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
-            found.push(Found { name: name.to_owned(), len, used });
+/// Removes the code of components that are not `stored` from a directory that no sandbox has, and says how many bytes that were. Nothing if
+/// there is no such directory. What cannot be removed stays: it is looked at again the next time.
+///
+/// # Errors
+/// [`SandboxError::CodeDir`] if the directory cannot be listed; what `stored` says.
+pub fn forget_code<E: From<SandboxError>>(dir: &Path, stored: impl Fn(Digest) -> Result<bool, E>) -> Result<u64, E> {
+    let unlisted = |source: io::Error| SandboxError::CodeDir { dir: dir.to_owned(), source };
+    let opened = match open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT) => return Ok(0),
+        Err(error) => return Err(unlisted(error.into()).into()),
+    };
+    let mut bytes = 0;
+    for file in found(&opened, CODE).map_err(unlisted)? {
+        // A name that is none of ours is let be.
+        let Some(component) = file.name.strip_suffix(CODE).and_then(|hex| format!("sha256:{hex}").parse().ok()) else { continue };
+        if !stored(component)? {
+            remove(&opened, &file.name);
+            bytes += file.len;
         }
-        Ok(found)
     }
+    Ok(bytes)
+}
 
-    fn remove(&self, name: &str) {
-        match unlinkat(&self.dir, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => tracing::warn!(name, %error, "cannot be removed"),
+/// All files in a directory whose names end so.
+fn found(dir: &OwnedFd, ending: &str) -> io::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for entry in Dir::read_from(dir)?.take(FILES_MAX) {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        if !name.ends_with(ending) {
+            continue;
         }
+        // Gone meanwhile, for all that we know.
+        let Ok(stat) = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        let len = u64::try_from(stat.st_size).unwrap_or(0);
+        let used = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
+        found.push(Found { name: name.to_owned(), len, used });
+    }
+    Ok(found)
+}
+
+fn remove(dir: &OwnedFd, name: &str) {
+    match unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => tracing::warn!(name, %error, "cannot be removed"),
     }
 }
 

@@ -46,7 +46,9 @@ mod tests {
         let lost = || Err::<(), _>(Refusal::CompilerLost("no such file".into()));
         let crashed = || Err(Refusal::CompileFailed("signal: 6".into()));
         let told = |ends: &[Result<(), Refusal>]| {
-            ends.iter().for_each(|end| standing.note(end));
+            for end in ends {
+                standing.note(end);
+            }
             standing.wrong()
         };
         assert_eq!(told(&[crashed(), crashed(), crashed(), crashed()]), None, "uploads did that");

@@ -2,6 +2,7 @@
 //! what a row looks like in `tables`, how all of it leaves and comes back in `backup`.
 
 mod backup;
+mod collect;
 mod compact;
 mod file;
 mod read;
@@ -11,6 +12,7 @@ mod tables;
 mod write;
 
 pub use backup::{Restored, restore};
+pub use collect::Collected;
 pub use compact::Compacted;
 
 use super::backup::{BackupError, Summary};

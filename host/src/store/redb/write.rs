@@ -109,7 +109,7 @@ impl RedbStore {
         Ok(transaction.commit()?)
     }
 
-    fn begin(&self) -> Result<WriteTransaction, StoreError> {
+    pub(super) fn begin(&self) -> Result<WriteTransaction, StoreError> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate).expect("a transaction without savepoints takes any durability");
         Ok(transaction)

@@ -83,6 +83,8 @@ fn no_components() -> Vec<Attack> {
 fn compiled(component: &[u8]) -> Vec<u8> {
     let mut child = Command::new(amends())
         .args(["compile-child", "--memory-max", "1073741824", "--cpu-max-s", "60"])
+        // As the host starts it: else its allocator takes all that it may name.
+        .env("MIMALLOC_ARENA_RESERVE", "32768")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

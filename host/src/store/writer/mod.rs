@@ -27,7 +27,7 @@ pub const COMMIT_AGE_MAX: Duration = Duration::from_millis(2);
 /// then share what a commit costs, and each waits for one instead of two.
 pub const GATHER: Duration = Duration::from_micros(300);
 /// So many, told at once, are a crowd. Fewer lose more by waiting than they gain.
-pub const CROWD: usize = 8;
+pub const CROWD: usize = 3;
 /// As many facts start a commit though nobody waits.
 pub const COMMIT_LEN: usize = 4096;
 /// As many bytes start a commit though nobody waits: 4 MiB.

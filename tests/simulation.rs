@@ -49,6 +49,8 @@ mod seed;
 mod stage;
 #[path = "simulation/store.rs"]
 mod store;
+#[path = "simulation/tidy.rs"]
+mod tidy;
 #[path = "simulation/trace.rs"]
 mod trace;
 

@@ -15,7 +15,8 @@ use crate::store::writer::WriterError;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::vault::{KEY_FILE_VARIABLE, Vault, VaultError};
-use std::future::Future;
+use std::convert::Infallible;
+use std::future::{Future, pending};
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
@@ -384,6 +385,21 @@ pub fn guest_threads(threads: usize) -> io::Result<Runtime> {
         set_pace(Pace::Brisk);
     };
     Builder::new_multi_thread().worker_threads(threads).thread_name("guests").on_thread_start(yield_to_others).enable_all().build()
+}
+
+/// Has `stopped` done when the process is asked to stop, on a thread of its own, which ends with the process: for a command that works where
+/// nothing else hears of it. It ends the process, or what it was asked for is forgotten. Signals count from when this returns.
+///
+/// # Errors
+/// If the machine has no thread or signals for us.
+pub fn when_stopped(stopped: impl FnOnce(Stop) + Send + 'static) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut signals = runtime.block_on(async { Signals::new() })?;
+    let hear = move || match runtime.block_on(signals.unless_stopped(pending::<Infallible>())) {
+        Worked::Stopped(stop) => stopped(stop),
+        Worked::Done(never) => match never {},
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(hear).map(drop)
 }
 
 /// Registered from the start: a signal that comes while the data file is opened must not leave it unclean.

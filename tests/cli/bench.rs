@@ -2,7 +2,7 @@
 
 use crate::server::Shop;
 use crate::{at_input, example, text};
-use harness::{guest, run_amends};
+use harness::{Program, guest, run_amends};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -115,4 +115,43 @@ fn what_cannot_be_a_load_is_refused() {
     let data = folder.path().join("data");
     check(&["--local", "/nowhere/saga.yaml", "--data", &data.display().to_string()], "error[");
     assert!(!data.exists(), "what is refused leaves nothing behind");
+}
+
+/// Processes that this one started, or that were started by those, and whose arguments have `word` among them.
+fn processes(word: &str) -> Vec<u32> {
+    let is_it =
+        |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(word));
+    let all = std::fs::read_dir("/proc").expect("it is Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    all.filter(is_it).collect()
+}
+
+#[test]
+fn whoever_stops_it_finds_neither_its_server_nor_its_folder_and_data_with_a_name_stays_whole() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (temporary, named) = (folder.path().join("temporary"), folder.path().join("named"));
+    std::fs::create_dir(&temporary).expect("there is room");
+    let (saga, plugin) = (example("saga.yaml"), format!("orders={}", guest("orders").display()));
+    let state = folder.path().join("state.json");
+    std::fs::write(&state, plenty()).expect("a file");
+    let good = at_input("good.json");
+    let given = ["bench", "--local", text(&saga), "--plugin", &plugin, "--state", text(&state), "--input", &good, "--for", "10min"];
+    for (signal, code, data) in [("-INT", 130, None), ("-TERM", 143, None), ("-TERM", 143, Some(text(&named)))] {
+        let at = data.map_or_else(Vec::new, |data| vec!["--data", data]);
+        let variables = [("TMPDIR", text(&temporary))];
+        let mut bench = Program::start_with(variables, given.iter().chain(&at));
+        // Its title stands when the load begins: the server is there then.
+        assert!(bench.line().is_some());
+        let word = data.unwrap_or(text(&temporary)).to_owned();
+        assert!(processes(&word).iter().any(|pid| *pid != bench.id()), "there is a server");
+        assert_eq!(std::fs::read_dir(&temporary).expect("it is there").count(), usize::from(data.is_none()));
+        let pid = bench.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &pid]).status().expect("there is kill").success());
+        let ended = bench.wait();
+        assert_eq!(ended.code, Some(code), "{ended}");
+        assert!(ended.stderr.contains("stopped by SIG"), "{ended}");
+        assert_eq!(processes(&word), [] as [u32; 0], "its server is gone");
+        assert_eq!(std::fs::read_dir(&temporary).expect("it is there").count(), 0, "its folder is gone");
+    }
+    let verified = run_amends(["audit", "verify", "--data", text(&named)]);
+    assert_eq!(verified.code, Some(0), "{verified}");
 }

@@ -70,6 +70,8 @@ const NEEDED: &[&str] = &[
     "wait ended",
     "compensation omitted",
     "state written from outside",
+    "run removed",
+    "demand of a removed run: unknown run",
 ];
 
 /// What a fact is counted as, if it is.

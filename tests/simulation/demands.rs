@@ -59,9 +59,7 @@ impl Host {
                 if play.books.is_uncertain() { Ok(()) } else { told::refusal(&play.books.runs[&of.run], unfit.code) }
             }),
             Err(DemandError::Host(error)) => self.failed(&error),
-            Err(DemandError::UnknownRun(run)) => {
-                self.hear(|_| broken(Invariant::Told, format!("{run} is said to be unknown")));
-            }
+            Err(DemandError::UnknownRun(run)) => self.hears_unknown(run),
         }
     }
 

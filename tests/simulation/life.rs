@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) longest_ms: u64,
     /// How many demands are made.
     pub(crate) demands: u64,
+    /// How many in a hundred of them are not made, and runs that ended are removed instead.
+    pub(crate) tidy_percent: u64,
 }
 
 impl World {
@@ -143,6 +145,9 @@ impl World {
                     client.await.expect("a client does not panic");
                 }
                 host.finish(&tenants).await;
+                if self.stage.act(|play| play.dice.hits(30)) {
+                    host.tidy_up(&tenants).await;
+                }
             }
             Some(death) => {
                 host.adopt_all(&tenants).await;
@@ -212,7 +217,14 @@ impl World {
                 sleep(Duration::from_millis(ms)).await;
                 let (one, operates) = (host.clone(), host.stage.act(|play| play.dice.hits(8)));
                 let tenant = host.stage.act(|play| play.dice.one(&tenants).clone());
-                tokio::spawn(async move { if operates { one.operate(&tenant).await } else { one.demand_any().await } });
+                let tidies = host.stage.act(|play| play.dice.hits(plan.tidy_percent));
+                tokio::spawn(async move {
+                    match (operates, tidies) {
+                        (true, _) => one.operate(&tenant).await,
+                        (false, true) => one.tidy(&tenant).await,
+                        (false, false) => one.demand_any().await,
+                    }
+                });
             }
         });
     }

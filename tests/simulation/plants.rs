@@ -36,6 +36,12 @@ pub(crate) enum Plant {
     OldHead,
     /// The face tells of a run before its start is durable.
     TellsEarly,
+    /// The store shows an end of runs that have none.
+    ShowsEnd,
+    /// A record loses its body, and no fact says why.
+    LosesBody,
+    /// What removed runs used is forgotten with them.
+    ForgetsUsage,
 }
 
 impl Plant {
@@ -56,5 +62,8 @@ impl Plant {
         (Self::ForgetsFact, Invariant::Replay),
         (Self::OldHead, Invariant::Replay),
         (Self::TellsEarly, Invariant::Told),
+        (Self::ShowsEnd, Invariant::Removal),
+        (Self::LosesBody, Invariant::Removal),
+        (Self::ForgetsUsage, Invariant::Removal),
     ];
 }

@@ -4,6 +4,7 @@
 use crate::invariants::{Checked, Invariant, Violation, broken, hold, liveness, replay, told};
 use crate::plants::Plant;
 use crate::stage::{Play, Stage};
+use crate::tidy::may_be_gone;
 use amends::coordinator::{Coordinator, DriveError, Driven, Rest, StartError, StartRun, StartedRun};
 use amends_domain::event::{Author, Demand, Resolvers};
 use amends_domain::id::{RunId, SagaName, TenantId};
@@ -195,6 +196,7 @@ impl Host {
                     Rest::Waiting(run) => self.until_due(&run),
                 }
             }
+            Err(error) if self.stage.act(|play| may_be_gone(&play.books, run, &error.to_string())) => None,
             Err(error) => {
                 self.count("driver failed");
                 self.failed(&error);

@@ -70,6 +70,11 @@ impl Scenes {
         self.life.answered.contains(&(run, attempt))
     }
 
+    /// Whether a guest of the run is at work.
+    pub(crate) fn is_running(&self, run: RunId) -> bool {
+        self.life.running.values().any(|(other, _)| *other == run)
+    }
+
     /// It is over, or was dropped.
     pub(crate) fn end(&mut self, number: u64) {
         self.life.running.remove(&number);

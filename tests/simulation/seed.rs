@@ -55,7 +55,7 @@ pub(crate) fn play(seed: u64, plant: Option<Plant>, reader: Reader) -> Course {
     }
     if world.stage.act(|play| play.violation.is_none()) {
         world.stage.act(|play| play.mood = Mood::Healed);
-        world.live(Plan { base_ms, death: None, longest_ms: 0, demands: 0 });
+        world.live(Plan { base_ms, death: None, longest_ms: 0, demands: 0, tidy_percent: 0 });
         world.close();
     }
     world.stage.act(|play| {
@@ -131,7 +131,8 @@ fn any_life(dice: &mut Dice, disk: &Disk) -> Plan {
         _ => Death::InCommit(1 + any_below(dice, &[3, 12, 40]), place),
     };
     let longest_ms = *dice.one(&[1_000, 5_000, 120_000]);
-    Plan { base_ms: 0, death: Some(death), longest_ms, demands: *dice.one(&[0, 4, 10, 25]) }
+    let (demands, tidy_percent) = (*dice.one(&[0, 4, 10, 25]), *dice.one(&[0, 0, 0, 30]));
+    Plan { base_ms: 0, death: Some(death), longest_ms, demands, tidy_percent }
 }
 
 /// A number below any of `ends`: small ones come often, and large ones come.

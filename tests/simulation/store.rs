@@ -1,20 +1,22 @@
 //! What lies between the host and the store that is simulated: commits fail here, reads fail here, and whatever became durable is read
 //! back and taken into the books before anybody hears of it.
 
-use crate::books::{Beside, Of};
+use crate::books::{self, Beside, Of};
 use crate::coverage::of_fact;
-use crate::invariants::{Checked, Invariant, hold, replay};
+use crate::invariants::{Checked, Invariant, broken, hold, removal, replay};
 use crate::plants::Plant;
 use crate::stage::{Play, Stage};
 use amends::store::memory::Fate;
-use amends::store::{Commit, LaneRow, OpenRun, PAGE_LEN_MAX, RunRecord, SagaRow, Store, StoreError, Value};
-use amends_domain::audit::Sealed;
+use amends::store::{
+    Commit, LaneRow, OpenRun, PAGE_LEN_MAX, RunRecord, SagaRow, Store, StoreError, VERIFY_TAIL_LEN, Value, verify_tail,
+};
+use amends_domain::audit::{Kept, Sealed};
 use amends_domain::digest::Digest;
-use amends_domain::event::{Entry, HostGrant, Resolvers, TenantEntry};
+use amends_domain::event::{Entry, HostGrant, Outcome, Resolvers, TenantEntry};
 use amends_domain::id::{Lane, PluginName, RunId, SagaName, SecretName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::quota::Usage;
-use amends_domain::run::RunHead;
+use amends_domain::run::{RunHead, RunStatus};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -46,6 +48,13 @@ impl Watched {
             let checked = play.found(&found);
             play.check(checked);
         });
+        self.stage.act(|play| {
+            let checked = found.iter().try_for_each(|(tenant, records)| removal::bodies(&play.books, tenant, records));
+            play.check(checked);
+        });
+        let verified = verify_tail(&*self.inner, VERIFY_TAIL_LEN);
+        let verified = verified.or_else(|error| broken(Invariant::Chain, format!("the host says of its disk: {error}")));
+        self.stage.act(|play| play.check(verified));
         self.compare(&tenants, Of::All);
     }
 
@@ -54,10 +63,14 @@ impl Watched {
         loop {
             let page = self.inner.records(tenant, LANE, records.len() as u64 + 1, PAGE_LEN_MAX).expect("the disk reads");
             if page.is_empty() {
-                return records;
+                break;
             }
             records.extend(page);
         }
+        if let Some(first) = records.first_mut().filter(|_| self.stage.act(|play| play.is_planted(Plant::LosesBody))) {
+            first.kept = Kept::Digest(first.kept.digest());
+        }
+        records
     }
 
     /// A commit was answered well: what it wrote is there.
@@ -97,8 +110,16 @@ impl Watched {
         for run in changed {
             let head = self.inner.run(tenant, run).expect("the disk reads");
             let head = if self.stage.act(|play| play.is_planted(Plant::OldHead) && play.dice.hits(2)) { None } else { head };
-            self.stage.act(|play| replay::head(&play.books.runs[&run], head.as_ref()))?;
+            self.stage.act(|play| match play.books.runs[&run].kept {
+                books::Kept::Whole => replay::head(&play.books.runs[&run], head.as_ref()),
+                books::Kept::Removed => removal::head(&play.books.runs[&run], head.as_ref()),
+            })?;
         }
+        let mut used = self.inner.usage(tenant).expect("the disk reads");
+        if used.removed_bytes > 0 && self.stage.act(|play| play.is_planted(Plant::ForgetsUsage)) {
+            used.runs -= 1;
+        }
+        self.stage.act(|play| removal::used(&play.books, tenant, used))?;
         match of {
             Of::All => self.compare_journals(tenant).and_then(|()| self.compare_all(tenant)),
             Of::Newest => Ok(()),
@@ -112,7 +133,8 @@ impl Watched {
             let journal = self.inner.journal(tenant, run).expect("the disk reads");
             self.stage.act(|play| {
                 let book = &play.books.runs[&run];
-                let expected = (book.tenant == *tenant).then_some(&book.entries);
+                let is_kept = book.tenant == *tenant && book.kept == books::Kept::Whole;
+                let expected = is_kept.then_some(&book.entries);
                 hold(journal.as_ref() == expected, Invariant::Chain, || format!("{tenant}: the journal of {run} is {journal:?}"))
             })?;
         }
@@ -245,7 +267,8 @@ impl Store for Watched {
     }
 
     fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunHead>, StoreError> {
-        self.inner.run(tenant, run)
+        let head = self.inner.run(tenant, run)?;
+        Ok(head.map(|head| self.planted_head(head)))
     }
 
     fn runs(&self, tenant: &TenantId, before: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError> {
@@ -253,10 +276,13 @@ impl Store for Watched {
     }
 
     fn oldest_runs(&self, tenant: &TenantId, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, RunHead)>, StoreError> {
-        self.inner.oldest_runs(tenant, after, limit)
+        self.may_fail()?;
+        let page = self.inner.oldest_runs(tenant, after, limit)?;
+        Ok(page.into_iter().map(|(run, head)| (run, self.planted_head(head))).collect())
     }
 
     fn records_of_run(&self, tenant: &TenantId, run: RunId) -> Result<Vec<RunRecord>, StoreError> {
+        self.may_fail()?;
         self.inner.records_of_run(tenant, run)
     }
 
@@ -351,6 +377,14 @@ impl Store for Watched {
 }
 
 impl Watched {
+    /// As it is, or a planted end of a run that has none.
+    fn planted_head(&self, head: RunHead) -> RunHead {
+        if head.ended.is_none() && self.stage.act(|play| play.is_planted(Plant::ShowsEnd)) {
+            return RunHead { status: RunStatus::Ended(Outcome::Succeeded), ended: Some(head.started), ..head };
+        }
+        head
+    }
+
     fn may_fail(&self) -> Result<(), StoreError> {
         if self.stage.act(|play| play.goes_wrong(READS_FAIL)) {
             self.stage.act(|play| play.coverage.count("read failed"));

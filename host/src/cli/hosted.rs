@@ -47,7 +47,8 @@ pub(super) fn closed<T>(
     }
 }
 
-fn stopped(stop: Stop, data: Option<&Path>) -> anyhow::Result<Exit> {
+/// Says who stopped it, and what is open in a data directory; gives the exit code for that.
+pub(super) fn stopped(stop: Stop, data: Option<&Path>) -> anyhow::Result<Exit> {
     let (why, exit) = match stop {
         Stop::Interrupt => ("SIGINT", Exit::Interrupted),
         Stop::Terminate => ("SIGTERM", Exit::Terminated),

@@ -1,6 +1,7 @@
 //! `amends key`: who may come in at a server. A token is shown once, when its key is created.
 
 use super::desk::{Desk, Profile, Profiles, Server};
+use super::members;
 use super::output::{Exit, Format, plain, remark, say, say_json};
 use crate::client::Ask;
 use crate::clock::{Clock, SystemClock};
@@ -164,32 +165,13 @@ fn create(create: &Create, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
-    #[derive(Deserialize)]
-    struct Keys {
-        items: Vec<Value>,
-    }
-    let there = list.server.there()?;
-    let Keys { items } = there.ask(&Ask::get(there.path("/keys")?))?.json()?;
-    match format {
-        Format::Json => say_json(&json!({ "keys": items }))?,
-        Format::Text if items.is_empty() => remark("no keys")?,
-        Format::Text => {
-            for item in items {
-                say(line(&serde_json::from_value(item)?))?;
-            }
-        }
-    }
-    Ok(Exit::Done)
+    members::list(&list.server, "keys", format, |item| Ok(line(&serde_json::from_value(item)?)))
 }
 
-fn revoke(revoke: &Revoke, format: Format) -> anyhow::Result<Exit> {
-    let there = revoke.server.there()?;
-    there.ask(&Ask::delete(there.path(&format!("/keys/{}", revoke.key))?))?;
-    match format {
-        Format::Json => say_json(&json!({ "revoked": revoke.key }))?,
-        Format::Text => say(format_args!("{} opens nothing any more", revoke.key))?,
-    }
-    Ok(Exit::Done)
+fn revoke(Revoke { key, server }: &Revoke, format: Format) -> anyhow::Result<Exit> {
+    let there = server.there()?;
+    let path = there.path(&format!("/keys/{key}"))?;
+    members::take_away(&there, path, format, (&json!({ "revoked": key }), &format!("{key} opens nothing any more")))
 }
 
 fn line(row: &Row) -> String {

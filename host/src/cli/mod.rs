@@ -1,8 +1,9 @@
 //! The command line: noun, then verb. Each file or folder is one noun (plugins and sagas on a server are in `pushed` and `applied`); `desk` is
 //! where commands go, a data directory or a server; what they share is in `argument`, `asking`, `hosted`, `drive`, `journal`, `timeline`,
-//! `standing`, `draft`, `gone`, `log`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
+//! `standing`, `draft`, `gone`, `again`, `members`, `log`, `output` and `error`. Nothing is decided here: commands read their arguments, ask the
 //! floors below, and tell the answer.
 
+mod again;
 mod applied;
 mod argument;
 mod asking;
@@ -28,6 +29,7 @@ mod inputs;
 mod journal;
 mod key;
 mod log;
+mod members;
 pub mod output;
 mod plugin;
 mod profile;

@@ -1,9 +1,11 @@
 //! `amends plugin push|list|show|delete`: the versions of plugins on a server. Apart from the other verbs of plugins, which look at components
 //! here or say what plugins may reach.
 
+use super::again::Looks;
 use super::argument::file;
 use super::desk::{Server, There};
 use super::error::refused;
+use super::members;
 use super::output::{Exit, Format, plain, remark, say, say_json};
 use super::text::{count, size};
 use crate::client::{Ask, ClientError, segment};
@@ -17,9 +19,7 @@ use std::time::Duration;
 /// How long a component may take to be checked and compiled, besides what any answer may take.
 const COMPILE_MAX: Duration = Duration::from_mins(3);
 /// How often it is asked for how far that is.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often at most.
-const LOOKS_MAX: u32 = 360;
+const LOOKS: Looks = Looks { every: Duration::from_millis(500), max: 360 };
 
 pub(super) const PUSH_EXAMPLES: &str = "\
 Examples:
@@ -154,21 +154,23 @@ pub(super) fn pushed(
     let path = there.path(&format!("/plugins/{plugin}/{}", segment(version.as_str())))?;
     // Some servers answer when the component can be used, some before, unless they are asked to wait.
     let ask = Ask::put(format!("{path}?wait=60s"), "application/wasm", component).waiting(COMPILE_MAX);
-    let mut said: Value = there.ask(&ask)?.json()?;
+    let mut first = Some(ask);
     let mut told = None;
-    for _ in 0..LOOKS_MAX {
+    let ready = LOOKS.until(|| {
+        let said: Value = there.ask(&first.take().unwrap_or_else(|| Ask::get(path.as_str())))?.json()?;
         let stands: Row = serde_json::from_value(said.clone())?;
         match stands.status {
-            Status::Ready => return Ok(said),
+            Status::Ready => return Ok(Some(said)),
             Status::Refused => return Err(no(stands).into()),
             Status::Checking | Status::Compiling if told != Some(stands.status) => tell(stands.status)?,
             Status::Checking | Status::Compiling => {}
         }
         told = Some(stands.status);
-        std::thread::sleep(LOOK_EVERY);
-        said = there.ask(&Ask::get(path.as_str()))?.json()?;
-    }
-    Err(refused("plugin_not_ready", format!("plugin `{plugin}` {version} is not ready yet: amends plugin show {plugin}")))
+        Ok(None)
+    })?;
+    let not_ready =
+        || refused("plugin_not_ready", format!("plugin `{plugin}` {version} is not ready yet: amends plugin show {plugin}"));
+    ready.ok_or_else(not_ready)
 }
 
 /// Why it is refused, as if the server had said it at once.
@@ -179,24 +181,11 @@ fn no(row: Row) -> ClientError {
 }
 
 pub(super) fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
-    #[derive(Deserialize)]
-    struct Plugins {
-        items: Vec<Value>,
-    }
-    let there = list.server.there()?;
-    let Plugins { items } = there.ask(&Ask::get(there.path("/plugins")?))?.json()?;
-    match format {
-        Format::Json => say_json(&json!({ "plugins": items }))?,
-        Format::Text if items.is_empty() => remark("no plugins")?,
-        Format::Text => {
-            for item in items {
-                let Known { plugin, versions } = serde_json::from_value(item)?;
-                let newest = versions.last().map(|newest| newest.version.as_str()).unwrap_or_default();
-                say(plain(&format!("{plugin:<24}  {newest:<16}  {}", count(versions.len(), "version"))))?;
-            }
-        }
-    }
-    Ok(Exit::Done)
+    members::list(&list.server, "plugins", format, |item| {
+        let Known { plugin, versions } = serde_json::from_value(item)?;
+        let newest = versions.last().map(|newest| newest.version.as_str()).unwrap_or_default();
+        Ok(plain(&format!("{plugin:<24}  {newest:<16}  {}", count(versions.len(), "version"))))
+    })
 }
 
 pub(super) fn show(show: &Show, format: Format) -> anyhow::Result<Exit> {
@@ -219,13 +208,10 @@ pub(super) fn show(show: &Show, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-pub(super) fn delete(delete: &Delete, format: Format) -> anyhow::Result<Exit> {
-    let Delete { plugin, version, server } = delete;
+pub(super) fn delete(Delete { plugin, version, server }: &Delete, format: Format) -> anyhow::Result<Exit> {
     let there = server.there()?;
-    there.ask(&Ask::delete(there.path(&format!("/plugins/{plugin}/{}", segment(version.as_str())))?))?;
-    match format {
-        Format::Json => say_json(&json!({ "deleted": { "plugin": plugin, "version": version } }))?,
-        Format::Text => say(format_args!("{plugin} {version} is deleted"))?,
-    }
-    Ok(Exit::Done)
+    let path = there.path(&format!("/plugins/{plugin}/{}", segment(version.as_str())))?;
+    let (deleted, said) =
+        (json!({ "deleted": { "plugin": plugin, "version": version } }), format!("{plugin} {version} is deleted"));
+    members::take_away(&there, path, format, (&deleted, &said))
 }

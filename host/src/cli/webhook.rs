@@ -1,7 +1,8 @@
 //! `amends webhook`: where a server sends the events of a tenant. A key is shown once, when a webhook is new or gets another one.
 
 use super::desk::{Server, There};
-use super::output::{Exit, Format, plain, remark, say, say_json};
+use super::members;
+use super::output::{Exit, Format, plain, say, say_json};
 use crate::client::Ask;
 use amends_domain::id::WebhookName;
 use amends_domain::time::{Span, Timestamp};
@@ -180,34 +181,16 @@ fn rotate(rotate: &Rotate, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn list(list: &List, format: Format) -> anyhow::Result<Exit> {
-    #[derive(Deserialize)]
-    struct Webhooks {
-        items: Vec<Value>,
-    }
-    let there = list.server.there()?;
-    let Webhooks { items } = there.ask(&Ask::get(there.path("/webhooks")?))?.json()?;
-    match format {
-        Format::Json => say_json(&json!({ "webhooks": items }))?,
-        Format::Text if items.is_empty() => remark("no webhooks")?,
-        Format::Text => {
-            for item in items {
-                let row: Row = serde_json::from_value(item)?;
-                say(plain(&format!("{:<20}  {}  {}", row.name, row.place, stands(&row))))?;
-            }
-        }
-    }
-    Ok(Exit::Done)
+    members::list(&list.server, "webhooks", format, |item| {
+        let row: Row = serde_json::from_value(item)?;
+        Ok(plain(&format!("{:<20}  {}  {}", row.name, row.place, stands(&row))))
+    })
 }
 
-fn remove(named: &Named, format: Format) -> anyhow::Result<Exit> {
-    let Named { webhook, server } = named;
+fn remove(Named { webhook, server }: &Named, format: Format) -> anyhow::Result<Exit> {
     let there = server.there()?;
-    there.ask(&Ask::delete(path(&there, webhook)?))?;
-    match format {
-        Format::Json => say_json(&json!({ "removed": webhook }))?,
-        Format::Text => say(format_args!("webhook `{webhook}` is removed"))?,
-    }
-    Ok(Exit::Done)
+    let (path, said) = (path(&there, webhook)?, format!("webhook `{webhook}` is removed"));
+    members::take_away(&there, path, format, (&json!({ "removed": webhook }), &said))
 }
 
 /// Shows a webhook as a server told it.

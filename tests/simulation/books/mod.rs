@@ -4,20 +4,21 @@
 mod run;
 mod step;
 
-pub(crate) use run::{RunBook, index};
+pub(crate) use run::{Kept, RunBook, index};
 pub(crate) use step::{Backward, Forward, StepBook, way};
 
 use crate::dice::Dice;
 use crate::invariants::chain::Chain;
 use crate::invariants::state::States;
-use crate::invariants::{Checked, Invariant, attempts, broken, effects, hold, order, outcomes, replay, tenants};
+use crate::invariants::{Checked, Invariant, attempts, broken, effects, hold, order, outcomes, removal, replay, tenants};
 use crate::outside::Outside;
 use crate::sagas::Saga;
 use crate::scenes::Scenes;
-use amends_domain::audit::{Body, Sealed};
+use amends_domain::audit::{Body, Sealed, usage_of};
 use amends_domain::digest::Digest;
 use amends_domain::event::{Confirmation, Demand, Entry, Event, Resolution, TenantEntry, TenantEvent};
 use amends_domain::id::{RunId, TenantId};
+use amends_domain::quota::Usage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -47,6 +48,8 @@ pub(crate) struct TenantBook {
     pub(crate) states: States,
     /// The runs of start keys.
     pub(crate) keys: BTreeMap<String, RunId>,
+    /// What all its records say was used.
+    pub(crate) used: Usage,
 }
 
 /// What else there is in the world, for checks that compare.
@@ -57,7 +60,12 @@ pub(crate) struct Beside<'a> {
 
 impl Books {
     pub(crate) fn new(sagas: &[(TenantId, Vec<Arc<Saga>>)]) -> Self {
-        let book = |tenant: &TenantId| TenantBook { chain: Chain::new(tenant), states: States::default(), keys: BTreeMap::new() };
+        let book = |tenant: &TenantId| TenantBook {
+            chain: Chain::new(tenant),
+            states: States::default(),
+            keys: BTreeMap::new(),
+            used: Usage::default(),
+        };
         let named = |(tenant, sagas): &(TenantId, Vec<Arc<Saga>>)| {
             let tenant = tenant.clone();
             let named = sagas.iter().map(|saga| ((tenant.clone(), saga.definition.digest), Arc::clone(saga)));
@@ -78,13 +86,33 @@ impl Books {
         let book = self.tenants.get_mut(tenant).expect("a tenant of this world");
         book.chain.take_in(record)?;
         let body = Body::decode(record.kept.body().expect("it is kept"));
-        match body.map_err(|error| error.to_string()) {
-            Err(error) => broken(Invariant::Chain, format!("record {} of {tenant}: {error}", record.seq)),
-            Ok(Body::Tenant { entries }) => entries.iter().try_for_each(|entry| book.states.take_in_tenant(entry)),
-            Ok(Body::Run { run, entries, .. }) => {
-                entries.iter().try_for_each(|entry| self.take_in_fact(beside, tenant, run, entry))
+        let body = body.or_else(|error| broken(Invariant::Chain, format!("record {} of {tenant}: {error}", record.seq)))?;
+        let used = usage_of(&body, record.kept.body_len());
+        book.used += used;
+        match body {
+            Body::Tenant { entries } => entries.iter().try_for_each(|entry| self.take_in_tenant_fact(beside, tenant, entry)),
+            Body::Run { run, entries, .. } => {
+                entries.iter().try_for_each(|entry| self.take_in_fact(beside, tenant, run, entry))?;
+                let book = self.runs.get_mut(&run).expect("its facts were taken in");
+                book.records.push(record.seq);
+                book.used += used;
+                Ok(())
             }
         }
+    }
+
+    fn take_in_tenant_fact(&mut self, beside: &Beside<'_>, tenant: &TenantId, entry: &TenantEntry) -> Checked {
+        if let TenantEvent::RunsRemoved { ended_before, runs, writes, used } = &entry.event {
+            removal::fact(self, beside.scenes, &removal::Fact { tenant, ended_before: *ended_before, runs, writes, used: *used })?;
+            for removed in runs {
+                self.changed.insert(removed.run);
+                self.runs.get_mut(&removed.run).expect("it was looked at").kept = Kept::Removed;
+            }
+            // Their keys start others from now on.
+            let keys = &mut self.tenants.get_mut(tenant).expect("a tenant of this world").keys;
+            keys.retain(|_, run| self.runs[run].kept == Kept::Whole);
+        }
+        self.tenants.get_mut(tenant).expect("a tenant of this world").states.take_in_tenant(entry)
     }
 
     fn take_in_fact(&mut self, beside: &mut Beside<'_>, tenant: &TenantId, id: RunId, entry: &Entry) -> Checked {
@@ -106,6 +134,7 @@ impl Books {
         let Some(run) = self.runs.get_mut(&id) else {
             return broken(Invariant::Replay, format!("{id} has facts and never started"));
         };
+        hold(run.kept == Kept::Whole, Invariant::Removal, || format!("{id} has facts behind the one that removed it"))?;
         hold(run.tenant == *tenant, Invariant::Tenants, || format!("{id} of {} has facts in the chain of {tenant}", run.tenant))?;
         replay::fact(run, entry)?;
         attempts::fact(run, entry)?;

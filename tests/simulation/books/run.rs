@@ -5,9 +5,19 @@ use crate::sagas::Saga;
 use amends_domain::decide::Command;
 use amends_domain::event::{Cause, Confirmation, Demand, Entry, Event, Outcome, Resolution, Resolve, Started};
 use amends_domain::id::{RunId, StepIndex, TenantId};
+use amends_domain::quota::Usage;
 use amends_domain::run::Run;
 use amends_domain::time::Timestamp;
 use std::sync::Arc;
+
+/// Whether a run is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is.
+    Whole,
+    /// It was removed; what it left is known here for those that ask.
+    Removed,
+}
 
 /// One run.
 pub(crate) struct RunBook {
@@ -16,7 +26,12 @@ pub(crate) struct RunBook {
     pub(crate) saga: Arc<Saga>,
     pub(crate) started: Started,
     pub(crate) entries: Vec<Entry>,
-    /// How many of them there were before the newest commit.
+    /// The numbers of its records.
+    pub(crate) records: Vec<u64>,
+    /// What they say was used.
+    pub(crate) used: Usage,
+    pub(crate) kept: Kept,
+    /// How many of the entries there were before the newest commit.
     known: usize,
     pub(crate) steps: Vec<StepBook>,
     /// Why it goes back, if it does.
@@ -41,6 +56,9 @@ impl RunBook {
             saga: Arc::clone(saga),
             started: started.clone(),
             entries: vec![entry.clone()],
+            records: Vec::new(),
+            used: Usage::default(),
+            kept: Kept::Whole,
             known: 0,
             steps: saga.steps.iter().map(|_| StepBook::default()).collect(),
             turned: None,

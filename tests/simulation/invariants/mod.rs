@@ -7,6 +7,7 @@ pub(crate) mod effects;
 pub(crate) mod liveness;
 pub(crate) mod order;
 pub(crate) mod outcomes;
+pub(crate) mod removal;
 pub(crate) mod replay;
 pub(crate) mod state;
 pub(crate) mod tenants;
@@ -37,6 +38,8 @@ pub(crate) enum Invariant {
     Tenants,
     /// 10. A replay of any prefix gives what was live at that point.
     Replay,
+    /// What is removed had ended, and is explained by a fact; nothing else is missing.
+    Removal,
     /// What anybody was told is durable.
     Told,
 }

@@ -1,12 +1,13 @@
 //! `amends bench --local`: a server of its own, which is another process, so that what it takes is told apart; with a tenant whose limits are out of
 //! the way, for it is the host that is measured.
 
+use super::super::again::Looks;
 use super::super::applied::applied;
 use super::super::argument::components;
 use super::super::desk::{Desk, There};
 use super::super::error::misuse;
 use super::super::gone::Gone;
-use super::super::hosted::definition;
+use super::super::hosted::{definition, stopped};
 use super::super::output::{Exit, remark};
 use super::super::pushed::pushed;
 use super::super::state::values_of;
@@ -15,7 +16,7 @@ use super::numbers::{Numbers, Stored};
 use super::shots::Place;
 use crate::client::load::{Process, Target};
 use crate::client::{Ask, Authorities, Client};
-use crate::compose;
+use crate::compose::{self, Stop};
 use amends_domain::definition::Definition;
 use amends_domain::id::{PluginName, PluginVersion, TenantId};
 use amends_domain::payload::Payload;
@@ -27,8 +28,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// This program, even if another one has been put in its place.
@@ -39,9 +40,8 @@ const TENANT: &str = "bench";
 const NOT_FOR_IT: &[&str] = &["AMENDS_CONFIG", "AMENDS_TLS_CERTIFICATE", "AMENDS_TLS_KEY"];
 /// More than the most that are in flight, from one address.
 const CONNECTIONS: &str = "8192";
-/// How often it is looked whether the server has ended, and how often at most.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-const LOOKS_MAX: u32 = 3000;
+/// How often it is looked whether the server has ended.
+const LOOKS: Looks = Looks { every: Duration::from_millis(10), max: 3000 };
 /// Magic number of file systems that are in memory: statfs(2).
 const TMPFS: u64 = 0x0102_1994;
 
@@ -61,13 +61,19 @@ impl Content {
 
 /// A server that is a child of this process.
 pub(super) struct Local {
-    /// None: it was stopped.
-    child: Option<Child>,
+    owned: Arc<Mutex<Owned>>,
     url: String,
     operator: String,
     data: PathBuf,
+}
+
+/// What goes with the command, however it ends.
+#[derive(Default)]
+struct Owned {
+    /// None: it has ended.
+    child: Option<Child>,
     /// Where its data is, if nobody said where.
-    _gone: Option<Gone>,
+    gone: Option<Gone>,
 }
 
 /// What it prints when it starts, one at a time.
@@ -80,30 +86,39 @@ struct Line {
 impl Local {
     /// Starts a server over new data.
     pub(super) fn start(data: Option<&Path>) -> anyhow::Result<Self> {
-        let gone = if data.is_none() { Some(Gone::new("bench")?) } else { None };
-        let data = gone.as_ref().map_or_else(|| data.unwrap_or(Path::new(".")).to_owned(), |gone| gone.dir().join("data"));
-        if data.join("amends.redb").exists() {
-            let message = format!("{} has data already: name a directory that is empty or is not there", data.display());
+        let mut local = Self { owned: Arc::default(), url: String::new(), operator: String::new(), data: PathBuf::new() };
+        let owned = Arc::clone(&local.owned);
+        // Before there is anything that would be left behind.
+        compose::when_stopped(move |stop| end_with(&owned, stop)).context("signals")?;
+        local.data = match data {
+            Some(data) => data.to_owned(),
+            None => locked(&local.owned).gone.insert(Gone::new("bench")?).dir().join("data"),
+        };
+        if local.data.join("amends.redb").exists() {
+            let message = format!("{} has data already: name a directory that is empty or is not there", local.data.display());
             return Err(misuse("data_not_new", message));
         }
         let mut command = Command::new(THIS_PROGRAM);
-        command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
+        command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(&local.data);
         for name in ["AMENDS_CONNECTIONS_MAX", "AMENDS_CONNECTIONS_OF_ONE_MAX"] {
             command.env(name, CONNECTIONS);
         }
         for name in NOT_FOR_IT {
             command.env_remove(name);
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("the server")?;
-        // Ended from here on, whatever happens.
-        let mut local = Self { child: Some(child), url: String::new(), operator: String::new(), data, _gone: gone };
-        local.read_lines()?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let stdout = {
+            // Whoever stops this command finds the server, or there is none yet.
+            let mut owned = locked(&local.owned);
+            let child = owned.child.insert(command.spawn().context("the server")?);
+            child.stdout.take().context("the server has no output")?
+        };
+        local.read_lines(stdout)?;
         local.warn_of_memory()?;
         Ok(local)
     }
 
-    fn read_lines(&mut self) -> anyhow::Result<()> {
-        let stdout = self.child.as_mut().and_then(|child| child.stdout.take()).context("the server has no output")?;
+    fn read_lines(&mut self, stdout: ChildStdout) -> anyhow::Result<()> {
         for line in BufReader::new(stdout).lines() {
             let line: Line = serde_json::from_str(&line?).context("what the server says is not understood")?;
             self.operator = line.operator_token.unwrap_or(std::mem::take(&mut self.operator));
@@ -128,7 +143,7 @@ impl Local {
     }
 
     pub(super) fn process(&self) -> Process {
-        Process(self.child.as_ref().map_or(0, Child::id))
+        Process(locked(&self.owned).child.as_ref().map_or(0, Child::id))
     }
 
     fn client(&self, token: &str) -> anyhow::Result<Client> {
@@ -158,8 +173,8 @@ impl Local {
     }
 
     /// Stops the server and tells what the runs take on the disk. None if it is not known how many there were.
-    pub(super) fn stop_and_compact(mut self, numbers: Option<&Numbers>) -> anyhow::Result<Option<Stored>> {
-        self.stop()?;
+    pub(super) fn stop_and_compact(self, numbers: Option<&Numbers>) -> anyhow::Result<Option<Stored>> {
+        locked(&self.owned).stop()?;
         let compacted = compose::compact(&self.data)?.file;
         #[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
         let each = |bytes: u64, runs: f64| bytes as f64 / runs;
@@ -170,28 +185,61 @@ impl Local {
         });
         Ok(stored)
     }
-
-    fn stop(&mut self) -> anyhow::Result<()> {
-        let Some(child) = &mut self.child else { return Ok(()) };
-        kill_process(Pid::from_child(child), Signal::TERM).context("the server cannot be stopped")?;
-        for _ in 0..LOOKS_MAX {
-            if child.try_wait()?.is_some() {
-                self.child = None;
-                return Ok(());
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        Err(misuse("server_does_not_stop", "the server does not stop"))
-    }
 }
 
-impl Drop for Local {
-    fn drop(&mut self) {
+/// The command was asked to stop: nothing of it stays but data that somebody named. Does not return.
+fn end_with(owned: &Mutex<Owned>, asked: Stop) {
+    // Locked until the end: whoever fails meanwhile, because there is no server any more, waits here and says nothing of it.
+    let mut owned = locked(owned);
+    if owned.gone.is_none()
+        && let Err(error) = owned.stop()
+    {
+        tracing::warn!(%error, "the server is ended");
+    }
+    owned.end();
+    let exit = stopped(asked, None).unwrap_or(Exit::NotSucceeded);
+    std::process::exit(exit.code().into());
+}
+
+fn locked(owned: &Mutex<Owned>) -> MutexGuard<'_, Owned> {
+    owned.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Owned {
+    /// Asks the server to stop in order, and waits for it.
+    fn stop(&mut self) -> anyhow::Result<()> {
+        if let Some(child) = &self.child {
+            kill_process(Pid::from_child(child), Signal::TERM).context("the server cannot be stopped")?;
+        }
+        let stopped = LOOKS.until(|| self.has_ended())?;
+        stopped.ok_or_else(|| misuse("server_does_not_stop", "the server does not stop"))
+    }
+
+    /// Something if there is no server any more.
+    fn has_ended(&mut self) -> anyhow::Result<Option<()>> {
+        if let Some(child) = &mut self.child
+            && child.try_wait()?.is_none()
+        {
+            return Ok(None);
+        }
+        self.child = None;
+        Ok(Some(()))
+    }
+
+    /// Ends the server, and takes away what was its.
+    fn end(&mut self) {
         if let Some(child) = &mut self.child {
             // What it had is of no use any more.
             let _ = child.kill();
             let _ = child.wait();
         }
+        *self = Self::default();
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        locked(&self.owned).end();
     }
 }
 

@@ -5,6 +5,7 @@ mod bring;
 mod folder;
 mod tenant;
 
+use super::again::Looks;
 use super::desk::{Profile, Profiles, There};
 use super::gone::Gone;
 use super::hosted::closed;
@@ -29,7 +30,7 @@ use tenant::{TENANT, token};
 /// Where it listens, if it can.
 const LISTEN: &str = "127.0.0.1:7878";
 /// How often the folder is looked at. A change is brought when it was seen twice, so that no file is read while it is written.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
+const LOOKS: Looks = Looks { every: Duration::from_millis(300), max: u32::MAX };
 /// How long attempts that run at the end may go on: a developer does not wait.
 const GRACE: &str = "2s";
 
@@ -155,10 +156,15 @@ impl Beside<'_> {
             let (over, format) = (Arc::clone(&self.over), self.format);
             self.bringing = Some(std::thread::spawn(move || {
                 let mut bringer = Bringer::new(there, folder, format);
-                while !over.load(Ordering::Relaxed) {
-                    bringer.look();
-                    std::thread::sleep(LOOK_EVERY);
-                }
+                let look = || {
+                    let over = over.load(Ordering::Relaxed);
+                    if !over {
+                        bringer.look();
+                    }
+                    Ok(over.then_some(()))
+                };
+                // It fails at nothing: what is wrong with the folder is told.
+                let _ = LOOKS.until(look);
             }));
         }
         Ok(())

@@ -350,6 +350,7 @@ fn a_run_can_be_started_to_begin_later() {
         input: Payload::from("null"),
         key: None,
         begin: Some(now.plus(Span(span))),
+        parent: None,
     };
     let begin = |span| match host.block_on(host.coordinator.start(start(span))).expect("it starts") {
         StartedRun::New(driven) => driven,

@@ -100,7 +100,7 @@ impl Host {
     async fn start(&self, saga: &str, does: &str) -> Result<Driven, StartError> {
         let input = Payload::from(&serde_json::json!(does));
         let (tenant, saga) = (self.tenant.clone(), saga.parse().expect("a name"));
-        match self.coordinator.start(StartRun { tenant, saga, version: None, input, key: None, begin: None }).await? {
+        match self.coordinator.start(StartRun { tenant, saga, version: None, input, key: None, begin: None, parent: None }).await? {
             StartedRun::New(driven) => Ok(driven),
             StartedRun::Existing(run) => panic!("{run} exists"),
         }

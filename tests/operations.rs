@@ -1,6 +1,9 @@
 //! What an operator does with the real program: sets it up, looks at its numbers and traces, reads its log.
 
-use harness::{Ended, Reply, Server, Site, guest, run_amends_with};
+#[path = "operations/traces.rs"]
+mod traces;
+
+use harness::{Ended, Server, guest, run_amends_with};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
@@ -57,7 +60,7 @@ fn a_server_does_not_start_on_mistakes_and_tells_all_of_them() {
 }
 
 /// A tenant with a run that ended, on a server with these variables.
-fn at_work(data: &Path, variables: &[(&'static str, &'static str)]) -> Server {
+pub(crate) fn at_work(data: &Path, variables: &[(&'static str, &'static str)]) -> Server {
     let server = Server::start_with(data, variables.iter().copied());
     let operator = server.client(server.operator_token());
     operator.post("/v1/tenants", &json!({ "id": "acme" })).expect(201);
@@ -124,70 +127,4 @@ fn a_log_for_programs_is_one_object_on_a_line() {
     let answered = lines.iter().find(|line| line["operation"] == "startRun").expect("it was answered");
     assert_eq!((&answered["level"], &answered["status"], &answered["message"]), (&json!("INFO"), &json!(201), &json!("answered")));
     assert!(lines.iter().any(|line| line["variable"] == "AMENDS_UNHEARD_OF"), "a variable that means nothing is told");
-}
-
-/// The spans that a collector was sent, in the order in which they came.
-fn collected(site: &Site) -> Vec<Value> {
-    let mut spans = Vec::new();
-    for request in site.arrived() {
-        assert_eq!((request.path.as_str(), request.header("content-type")), ("/v1/traces", Some("application/json")));
-        let body: Value = serde_json::from_slice(&request.body).expect("it is JSON");
-        let list = |value: &Value| value.as_array().expect("a list").clone();
-        let scopes = list(&body["resourceSpans"]).into_iter().flat_map(|of| list(&of["scopeSpans"]));
-        spans.extend(scopes.flat_map(|scope| list(&scope["spans"])));
-    }
-    spans
-}
-
-#[test]
-fn a_run_is_told_to_the_collector_as_one_trace_though_the_host_died_in_the_middle() {
-    let site = Site::start(|_| Reply::new(200, "{}"));
-    let collector: &'static str = site.url("/v1/traces").leak();
-    let folder = tempfile::tempdir().expect("there is room");
-    let server = at_work(folder.path(), &[]);
-    let token = server.operator_token().to_owned();
-    let saga = r#"{"saga":"ask","steps":[
-        {"id":"reserve","uses":"orders/reserve-inventory","input":{"sku":"A","quantity":1}},
-        {"id":"w","wait":{"signal":"go"}}]}"#;
-    let operator = server.client(&token);
-    let stock = br#"{"stock/A":{"available":9,"reserved":0,"shipped":0,"price_cents":1}}"#;
-    operator.ask("PATCH", "/v1/tenants/acme/state", &[], stock).expect(204);
-    operator.ask("PUT", "/v1/tenants/acme/sagas/ask", &[], saga.as_bytes()).expect(201);
-    let run = operator.post("/v1/tenants/acme/runs?wait=1s", &json!({ "saga": "ask" })).expect(202);
-    let path = format!("/v1/tenants/acme/runs/{}", run["id"].as_str().expect("an id"));
-    server.kill();
-    let server = Server::start_with(folder.path(), [("AMENDS_TRACES_ENDPOINT", collector)]);
-    let operator = server.client(&token);
-    operator.post(&format!("{path}/signals/go"), &json!({ "payload": 1 })).expect(200);
-    site.wait_for(1);
-    let spans = collected(&site);
-    let names: Vec<_> = spans.iter().map(|span| span["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["ask", "reserve", "attempt 1", "w"]);
-    assert!(spans.iter().all(|span| span["traceId"] == spans[0]["traceId"]), "{spans:?}");
-    assert_eq!((&spans[1]["parentSpanId"], &spans[2]["parentSpanId"]), (&spans[0]["spanId"], &spans[1]["spanId"]));
-    let number = |span: &Value, name: &str| span[name].as_str().and_then(|nanos| nanos.parse::<u64>().ok()).expect("nanoseconds");
-    for span in &spans {
-        let (begun, ended) = (number(span, "startTimeUnixNano"), number(span, "endTimeUnixNano"));
-        assert!(begun <= ended && begun >= number(&spans[0], "startTimeUnixNano") && ended <= number(&spans[0], "endTimeUnixNano"));
-    }
-    server.stop();
-}
-
-#[test]
-fn a_collector_that_is_not_there_holds_nothing_up_and_what_it_was_not_told_is_counted() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-    let nobody: &'static str = format!("http://127.0.0.1:{port}/v1/traces").leak();
-    let server = at_work(folder.path(), &[("AMENDS_TRACES_ENDPOINT", nobody)]);
-    let operator = server.client(server.operator_token());
-    let until = std::time::Instant::now() + harness::PATIENCE;
-    loop {
-        let text = String::from_utf8(operator.get("/metrics").body).expect("it is text");
-        if text.lines().any(|line| line == "amends_runs_untraced_total 1") {
-            break;
-        }
-        assert!(std::time::Instant::now() < until, "{text}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    server.stop();
 }

@@ -50,7 +50,8 @@ fn host_of(data: &Path, threads: usize) -> Host {
 fn start(host: &Host, key: &str, sku: &str, waits: bool) -> RunId {
     let input = Payload::from(&json!({ "sku": sku, "waits": waits }));
     let saga = "order".parse().expect("a name");
-    let start = StartRun { version: None, tenant: host.tenant.clone(), saga, input, key: Some(key.to_owned()), begin: None };
+    let start =
+        StartRun { version: None, tenant: host.tenant.clone(), saga, input, key: Some(key.to_owned()), begin: None, parent: None };
     host.block_on(async {
         match host.coordinator.start(start).await.expect("it starts") {
             StartedRun::New(driven) => {

@@ -164,6 +164,7 @@ fn one_key_gives_one_run_however_many_ask() {
         saga: SAGA.parse().expect("a name"),
         input: Payload::from(&input),
         key: Some(key.to_owned()),
+        parent: None,
     };
     let order = input(json!({"create-shipment": {"execute": "wait"}}));
     let (first, joined) = host.block_on(async {
@@ -197,6 +198,7 @@ fn a_run_that_was_left_open_goes_on_where_it_was() {
         saga: SAGA.parse().expect("a name"),
         input: Payload::from(&input(json!({"create-shipment": {"execute": "wait"}}))),
         key: None,
+        parent: None,
     };
     let id = left.block_on(async {
         let StartedRun::New(driven) = left.coordinator.start(start).await.expect("it starts") else { panic!("no key was given") };
@@ -229,6 +231,7 @@ fn a_commit_of_unknown_fate_is_told_as_such_and_the_next_host_finds_out() {
             saga: SAGA.parse().expect("a name"),
             input: Payload::from(&input(json!({}))),
             key: None,
+            parent: None,
         };
         let run = host.block_on(async {
             let StartedRun::New(driven) = host.coordinator.start(start).await.expect("it starts") else {

@@ -12,6 +12,7 @@ use amends_domain::id::{HandlerName, RunId, SagaName, StepId, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Effect;
 use amends_domain::time::{Span, Timestamp};
+use amends_domain::trace::TraceId;
 use harness::small_guest as guest;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -139,6 +140,7 @@ fn call(component: &Arc<Component>, input: &[u8]) -> Ready {
             tenant: TenantId::new("acme").expect("a name"),
             saga: SagaName::new("order").expect("a name"),
             run: RunId(1),
+            trace: TraceId::of(RunId(1), None),
             step: StepId::new("pay").expect("a name"),
             handler: HandlerName::new("charge").expect("a name"),
             attempt: 3,

@@ -129,12 +129,28 @@ fn id(name: &str) -> TenantId {
 
 fn long(tenant: &str, wait_ms: u64) -> StartRun {
     let input = Payload::from(&serde_json::json!({"until": SystemClock.now().plus(Span(wait_ms)).to_string(), "does": "ends"}));
-    StartRun { tenant: id(tenant), saga: "long".parse().expect("a name"), version: None, input, key: None, begin: None }
+    StartRun {
+        tenant: id(tenant),
+        saga: "long".parse().expect("a name"),
+        version: None,
+        input,
+        key: None,
+        begin: None,
+        parent: None,
+    }
 }
 
 fn work(tenant: &str, does: &str) -> StartRun {
     let input = Payload::from(&serde_json::json!(does));
-    StartRun { tenant: id(tenant), saga: "work".parse().expect("a name"), version: None, input, key: None, begin: None }
+    StartRun {
+        tenant: id(tenant),
+        saga: "work".parse().expect("a name"),
+        version: None,
+        input,
+        key: None,
+        begin: None,
+        parent: None,
+    }
 }
 
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -118,7 +118,7 @@ fn number(version: &str) -> PluginVersion {
 
 fn start_run(tenant: &TenantId, version: Option<u32>, key: Option<&str>) -> StartRun {
     let (tenant, saga, key) = (tenant.clone(), "s".parse().expect("a name"), key.map(str::to_owned));
-    StartRun { tenant, saga, version, input: Payload::from("1"), key, begin: None }
+    StartRun { tenant, saga, version, input: Payload::from("1"), key, begin: None, parent: None }
 }
 
 fn suspended() -> TenantEvent {

@@ -134,7 +134,7 @@ fn tenant() -> TenantId {
 
 fn start_run(key: Option<&str>, input: &'static str) -> StartRun {
     let (saga, key) = ("s".parse().expect("a name"), key.map(str::to_owned));
-    StartRun { version: None, tenant: tenant(), saga, input: Payload::from(input), key, begin: None }
+    StartRun { version: None, tenant: tenant(), saga, input: Payload::from(input), key, begin: None, parent: None }
 }
 
 fn demand_of(tenant: TenantId, run: RunId, demand: Demand, then: Then) -> DemandOf {

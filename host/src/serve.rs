@@ -17,8 +17,10 @@ use http::Uri;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::sleep;
 
 /// Who has the first key made.
 const FIRST: &str = "start of the host";
@@ -164,12 +166,15 @@ async fn run(
     let listening = Listening::at(settings.listen, tls, settings.connections).await?;
     tell(told(at(&listening, settings.listen)?));
     let collector = settings.traces.as_ref().map(Collector::new).transpose()?;
-    let tracing = async {
-        match collector {
-            Some(collector) => coordinator.keep_tracing(collector).await,
-            None => pending().await,
-        }
-    };
+    let (is_traced, mut tracing) = (
+        collector.is_some(),
+        pin!(async {
+            match collector {
+                Some(collector) => coordinator.keep_tracing(collector).await,
+                None => pending().await,
+            }
+        }),
+    );
     let driving = KeepDriving { adopted_max: settings.adopted_max, pauses: PAUSES };
     let driving = coordinator.keep_driving(driving);
     let watching = coordinator.keep_watch(KeepWatch { space: settings.space, free_min: settings.free_min, every: WATCH_EVERY });
@@ -187,14 +192,20 @@ async fn run(
     let serving = listening.serve(api.router(), async move { asked.asked().await });
     let late = async {
         stopping.asked().await;
+        let grace = sleep(settings.grace);
         // Whoever waits for a run hears how it was left.
         let drained = coordinator.drain(settings.grace).await;
-        tokio::time::sleep(ANSWERS_MAX).await;
-        drained
+        sleep(ANSWERS_MAX).await;
+        drained.map(|()| grace)
+    };
+    let served = async {
+        serving.await;
+        let grace = sleep(settings.grace);
+        coordinator.drain(settings.grace).await.map(|()| grace)
     };
     let denying = api.keep_denials();
-    let ended = tokio::select! {
-        () = serving => Ok(coordinator.drain(settings.grace).await?),
+    let ended: Result<_, ServeError> = tokio::select! {
+        drained = served => Ok(drained?),
         () = metrics => unreachable!("it is never asked to stop"),
         // Streams go on for as long as their clients want; these find the next host by the last event that they have.
         drained = late => Ok(drained?),
@@ -202,7 +213,7 @@ async fn run(
         error = coordinator.failed() => Err(DriveError::from(error).into()),
         never = driving => match never {},
         never = watching => match never {},
-        never = tracing => match never {},
+        never = &mut tracing => match never {},
         never = tidying => match never {},
         never = sending => match never {},
         never = identifying => match never {},
@@ -210,7 +221,15 @@ async fn run(
     };
     // Durable when the host is closed.
     api.note_denials_left();
-    ended
+    let grace = ended?;
+    if is_traced {
+        tokio::select! {
+            never = tracing => match never {},
+            () = coordinator.all_traced() => {}
+            () = grace => tracing::warn!(runs = coordinator.give_traces_up(), "traces were not sent before the end"),
+        }
+    }
+    Ok(())
 }
 
 /// Where it came to listen, having been asked to at `address`.

@@ -18,6 +18,7 @@ use amends_domain::id::{Lane, RunId, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
 use amends_domain::time::{Span, Timestamp};
+use amends_domain::trace::TraceId;
 use anyhow::Result;
 use futures_util::future::{BoxFuture, ready};
 use harness::{guest, root, small_guest};
@@ -78,6 +79,7 @@ fn attempt_of(figures: &mut Figures, what: &str, (bytes, handler, input): (Vec<u
         tenant: "local".parse()?,
         saga: "echo".parse()?,
         run: RunId(1),
+        trace: TraceId::of(RunId(1), None),
         step: "a".parse()?,
         handler: handler.parse()?,
         attempt: 1,

@@ -152,6 +152,7 @@ impl Site {
             input: Payload::from(input),
             key: None,
             begin: None,
+            parent: None,
         };
         match self.coordinator.start(start).await? {
             StartedRun::New(driven) => match driven.rests().await? {

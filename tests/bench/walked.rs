@@ -22,6 +22,7 @@ pub(crate) fn started(definition: &Definition, plugin: &str, input: &str) -> Sta
         components: vec![(plugin.parse().expect("a name"), Digest::of(plugin.as_bytes()))],
         input: Payload(input.to_owned().into()),
         key: None,
+        parent: None,
     }
 }
 

@@ -146,7 +146,7 @@ impl<'e> Stage<'e> {
         let input: Value = json_of(&folder_of(self.example).join(format!("inputs/{}.json", case.input)));
         let saga = read(&self.document(case)).expect("it was read before").saga;
         let (tenant, key) = (self.tenant.clone(), Some("the case".to_owned()));
-        let start = StartRun { version: None, tenant, saga, input: Payload::from(&input), key, begin: None };
+        let start = StartRun { version: None, tenant, saga, input: Payload::from(&input), key, begin: None, parent: None };
         let (run, mut driven) = match host.start(start).await.expect("it is accepted") {
             StartedRun::New(driven) => (driven.run, Some(driven)),
             StartedRun::Existing(run) => (run, host.adopt(&self.tenant, run).expect("it is found")),

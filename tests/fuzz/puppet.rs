@@ -17,6 +17,7 @@ use amends_domain::id::RunId;
 use amends_domain::payload::Payload;
 use amends_domain::run::Effect;
 use amends_domain::time::{Span, Timestamp};
+use amends_domain::trace::TraceId;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -190,6 +191,7 @@ fn any_call(dice: &mut Dice, orders: &[Order]) -> Call {
             tenant: "acme".parse().expect("a name"),
             saga: "order".parse().expect("a name"),
             run: RunId(1),
+            trace: TraceId::of(RunId(1), None),
             step: "pay".parse().expect("a name"),
             handler: "charge".parse().expect("a name"),
             attempt: 3,

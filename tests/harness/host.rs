@@ -113,6 +113,7 @@ impl Host {
             input: Payload::from(input),
             key: None,
             begin: None,
+            parent: None,
         };
         match self.coordinator.start(start).await? {
             StartedRun::New(driven) => Ok(driven),

@@ -76,8 +76,15 @@ impl Neighbour {
 async fn one(coordinator: &Coordinator, tenant: &TenantId) -> Duration {
     let began = Instant::now();
     let input = Payload::from("{}");
-    let start =
-        StartRun { version: None, tenant: tenant.clone(), saga: "good".parse().expect("a name"), input, key: None, begin: None };
+    let start = StartRun {
+        version: None,
+        tenant: tenant.clone(),
+        saga: "good".parse().expect("a name"),
+        input,
+        key: None,
+        begin: None,
+        parent: None,
+    };
     let StartedRun::New(driven) = coordinator.start(start).await.expect("it is accepted") else { panic!("it is new") };
     let run = tokio::time::timeout(PATIENCE, driven.ended()).await.expect("it ends in time").expect("it is driven");
     assert!(matches!(run.phase(), Phase::Ended(ended) if ended.outcome == Outcome::Succeeded), "{run:?}");

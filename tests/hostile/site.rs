@@ -122,6 +122,7 @@ impl Site {
             input: Payload::from(input),
             key: None,
             begin: None,
+            parent: None,
         };
         let StartedRun::New(driven) = self.host.coordinator.start(start).await.expect("it is accepted") else {
             panic!("a run without a key is new")

@@ -122,7 +122,7 @@ async fn cancelled_often(site: &Site) {
 
 async fn started(site: &Site, saga: &str) -> Driven {
     let (tenant, saga) = (site.attacker.clone(), saga.parse().expect("a name"));
-    let start = StartRun { version: None, tenant, saga, input: Payload::null(), key: None, begin: None };
+    let start = StartRun { version: None, tenant, saga, input: Payload::null(), key: None, begin: None, parent: None };
     let StartedRun::New(driven) = site.host.coordinator.start(start).await.expect("it is accepted") else {
         panic!("a run without a key is new")
     };

@@ -110,8 +110,8 @@ async fn a_request_says_of_which_trace_it_is_where_somebody_collects_that() {
     for traces in [Traces::Untold, Traces::Told] {
         case.traces = traces;
         case.run_as(script.clone(), |call| {
-            let Context { run, step, attempt, .. } = &call.context;
-            wanted = Some(traceparent(*run, SpanId::of_attempt(*run, step, call.direction, *attempt)));
+            let Context { run, trace, step, attempt, .. } = &call.context;
+            wanted = Some(traceparent(*trace, SpanId::of_attempt(*run, step, call.direction, *attempt)));
         })
         .await;
     }

@@ -102,7 +102,15 @@ impl Host {
         let (tenant, saga) = (start.tenant.clone(), start.saga.clone());
         let now = self.stage.act(|play| play.now_ms());
         let begin = start.begin.map(|span| Timestamp(now).plus(span));
-        let wanted = StartRun { version: None, tenant, saga, input: Payload::from(&start.input), key: start.key.clone(), begin };
+        let wanted = StartRun {
+            version: None,
+            tenant,
+            saga,
+            input: Payload::from(&start.input),
+            key: start.key.clone(),
+            begin,
+            parent: None,
+        };
         match self.coordinator.start(wanted).await {
             Ok(StartedRun::New(driven)) => {
                 if !self.stage.act(|play| play.is_planted(Plant::TellsEarly)) {

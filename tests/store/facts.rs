@@ -38,6 +38,7 @@ pub(crate) fn started(at: u64, key: Option<&str>) -> Entry {
         components: Vec::new(),
         input: Payload::from("{}"),
         key: key.map(str::to_owned),
+        parent: None,
     };
     Entry { at: Timestamp(at), event: Event::Started(Box::new(started)) }
 }

@@ -4,12 +4,12 @@
 
 use crate::definition::Definition;
 use crate::digest::Digest;
-use crate::event::{AttemptRef, Direction, Ending, Entry, Event, Outcome};
+use crate::event::{AttemptRef, Direction, Ending, Entry, Event, Outcome, TraceParent};
 use crate::id::{RunId, StepId, StepIndex};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 
-/// The name of a trace: that of its run.
+/// The name of a trace: that of its run, or the one that the run was started in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceId(pub [u8; 16]);
 
@@ -22,7 +22,7 @@ pub struct SpanId(pub [u8; 8]);
 pub struct Span {
     /// Its name.
     pub id: SpanId,
-    /// What it is a part of; none: it is the run.
+    /// What it is a part of; none: it is a run that nobody else's trace is about.
     pub parent: Option<SpanId>,
     /// For people: a saga, a step, `attempt 2`.
     pub name: String,
@@ -58,9 +58,9 @@ impl From<u64> for Attribute {
 }
 
 impl TraceId {
-    /// Of a run.
-    pub fn of(run: RunId) -> Self {
-        Self(run.0.to_be_bytes())
+    /// Of a run, which may be a part of somebody else's trace.
+    pub fn of(run: RunId, parent: Option<&TraceParent>) -> Self {
+        Self(parent.map_or(run.0.to_be_bytes(), |parent| parent.trace))
     }
 }
 
@@ -87,9 +87,9 @@ impl SpanId {
     }
 }
 
-/// The header `traceparent` of a request that an attempt sends: W3C Trace Context, version 00, sampled.
-pub fn traceparent(run: RunId, span: SpanId) -> String {
-    format!("00-{:032x}-{:016x}-01", run.0, u64::from_be_bytes(span.0))
+/// The header `traceparent` of a request that an attempt sends. Sampled whatever those said who started the run: the host tells of all that it runs.
+pub fn traceparent(trace: TraceId, span: SpanId) -> String {
+    TraceParent { trace: trace.0, span: span.0, sampled: true }.to_string()
 }
 
 /// The spans of a run that came to an outcome, the run first. What had not ended by then ends with it.
@@ -142,6 +142,7 @@ impl Trace<'_> {
             Event::Started(started) => {
                 let version = ("amends.saga_version", u64::from(started.version).into());
                 self.spans[0].attributes.push(version);
+                self.spans[0].parent = started.parent.map(|parent| SpanId(parent.span));
             }
             Event::AttemptStarted { attempt, .. } => {
                 let (step, direction) = (self.step(attempt.step), attempt.direction);

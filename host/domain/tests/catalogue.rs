@@ -254,6 +254,7 @@ fn started_with(input: Payload) -> Value {
         components: Vec::new(),
         input,
         key: None,
+        parent: None,
     };
     let entries = vec![Entry { at: AT, event: Event::Started(Box::new(started)) }];
     let events = told(&Body::Run { run: RunId(7), previous: 0, entries });

@@ -45,6 +45,7 @@ impl World {
             components: vec![("p".parse().expect("a name"), Digest::of(b"p"))],
             input: Payload::from("{}"),
             key: None,
+            parent: None,
         };
         let run = Run::new(RunId(7), definition, Arc::new(started), BEGIN);
         let mut world = Self { run, now: BEGIN };

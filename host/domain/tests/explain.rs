@@ -35,6 +35,7 @@ impl Story {
             components: vec![("p".parse().expect("a name"), Digest::of(b"p"))],
             input: Payload::from("{}"),
             key: None,
+            parent: None,
         };
         let first = Entry { at: BEGIN, event: Event::Started(Box::new(started)) };
         let run = Run::of_journal(RunId(7), definition, std::slice::from_ref(&first)).expect("a started run");

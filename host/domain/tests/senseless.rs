@@ -26,6 +26,7 @@ fn started(version: u32, definition: Digest) -> Event {
         components: Vec::new(),
         input: Payload::from("{}"),
         key: None,
+        parent: None,
     }))
 }
 

@@ -84,6 +84,7 @@ fn events() -> Vec<(&'static str, Event)> {
             components: vec![("orders".parse().expect("a name"), Digest::of(b"component"))],
             input: Payload::from("{}"),
             key: Some("key".into()),
+            parent: None,
         }));
         Event::Adopted => "adopted", Event::Adopted;
         Event::AttemptStarted { .. } => "attempt-started", Event::AttemptStarted { attempt: attempt(Direction::Forward), input: Some(Payload::from("1")) };
@@ -309,6 +310,14 @@ fn words() -> Vec<(String, Event)> {
     } {
         add("wait-end", name, Event::WaitEnded { step: StepIndex(300), end });
     }
+    let started = |key: Option<&str>| {
+        let (saga, definition) = ("s".parse().expect("a name"), Digest::of(b"document"));
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().ok();
+        let (components, input, key) = (Vec::new(), Payload::from("{}"), key.map(str::to_owned));
+        Event::Started(Box::new(Started { saga, version: 3, definition, components, input, key, parent }))
+    };
+    add("start", "with-parent", started(None));
+    add("start", "with-key-and-parent", started(Some("key")));
     words.extend(demands());
     words
 }

@@ -3,7 +3,7 @@
 use amends_domain::definition::{Definition, read};
 use amends_domain::digest::Digest;
 use amends_domain::event::{
-    AttemptEnded, AttemptRef, Direction, Ending, Entry, Event, Failure, Fault, Halt, Outcome, Spent, Started, WaitEnd,
+    AttemptEnded, AttemptRef, Direction, Ending, Entry, Event, Failure, Fault, Halt, Outcome, Spent, Started, TraceParent, WaitEnd,
 };
 use amends_domain::id::{RunId, StepIndex};
 use amends_domain::payload::Payload;
@@ -22,8 +22,20 @@ fn attempt(step: u16, direction: Direction, number: u32) -> AttemptRef {
 }
 
 fn started() -> Event {
+    started_in(None)
+}
+
+fn started_in(parent: Option<TraceParent>) -> Event {
     let (saga, definition) = ("s".parse().expect("a name"), Digest::of(b""));
-    Event::Started(Box::new(Started { saga, version: 3, definition, components: Vec::new(), input: Payload::from("1"), key: None }))
+    Event::Started(Box::new(Started {
+        saga,
+        version: 3,
+        definition,
+        components: Vec::new(),
+        input: Payload::from("1"),
+        key: None,
+        parent,
+    }))
 }
 
 fn begins(attempt: AttemptRef) -> Event {
@@ -113,6 +125,19 @@ fn what_had_not_ended_ends_with_the_run_and_a_later_outcome_replaces_the_first()
 }
 
 #[test]
+fn a_run_that_was_started_in_a_trace_is_a_part_of_it() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00".parse::<TraceParent>().expect("it is one");
+    let first = attempt(0, Direction::Forward, 1);
+    let told = told(vec![started_in(Some(parent)), begins(first), ends(first, ok()), ended(Outcome::Succeeded)]);
+    let parents: Vec<_> = told.iter().map(|span| span.parent).collect();
+    assert_eq!(parents, [Some(SpanId(parent.span)), Some(SpanId::of_run(RUN)), Some(told[1].id)]);
+    let (trace, own) = (TraceId::of(RUN, Some(&parent)), TraceId::of(RUN, None));
+    assert_ne!(trace, own);
+    let sent = traceparent(trace, SpanId([0, 0, 0, 0, 0, 0, 0, 1]));
+    assert_eq!(sent, "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000001-01", "what the host tells of is sampled");
+}
+
+#[test]
 fn names_follow_from_what_is_named_and_differ() {
     let step = "a".parse().expect("a name");
     let names = [
@@ -126,6 +151,9 @@ fn names_follow_from_what_is_named_and_differ() {
     ];
     let different: std::collections::HashSet<_> = names.into_iter().collect();
     assert_eq!(different.len(), names.len());
-    assert_eq!(TraceId::of(RUN).0[..4], [0x01, 0x23, 0x45, 0x67]);
-    assert_eq!(traceparent(RUN, SpanId([0, 1, 2, 3, 4, 5, 6, 255])), "00-0123456789abcdef0011223344556677-00010203040506ff-01");
+    assert_eq!(TraceId::of(RUN, None).0[..4], [0x01, 0x23, 0x45, 0x67]);
+    assert_eq!(
+        traceparent(TraceId::of(RUN, None), SpanId([0, 1, 2, 3, 4, 5, 6, 255])),
+        "00-0123456789abcdef0011223344556677-00010203040506ff-01"
+    );
 }

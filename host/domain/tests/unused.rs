@@ -63,6 +63,7 @@ fn pinned(names: &[&str]) -> Event {
         components: names.iter().map(plugin).collect(),
         input: Payload::from("null"),
         key: None,
+        parent: None,
     }))
 }
 

@@ -117,7 +117,9 @@ async fn go(
     let tenant = &exec.tenant.id;
     prepare(coordinator, tenant, definition, components).await?;
     let begin = exec.begin.instant();
-    let start = |input, key| StartRun { version: None, tenant: tenant.clone(), saga: definition.saga.clone(), input, key, begin };
+    let saga = &definition.saga;
+    let start =
+        |input, key| StartRun { version: None, tenant: tenant.clone(), saga: saga.clone(), input, key, parent: None, begin };
     let stay = Stay { coordinator, tenant, patience: exec.patience };
     match work {
         Work::One { input, key, telling } => {

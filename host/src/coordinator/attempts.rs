@@ -16,6 +16,7 @@ use amends_domain::event::{AttemptRef, Direction};
 use amends_domain::id::PluginName;
 use amends_domain::quota::Purpose;
 use amends_domain::run::{Caution, Run};
+use amends_domain::trace::TraceId;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -170,6 +171,7 @@ impl Attempts {
                 tenant: self.lane.tenant().clone(),
                 saga: run.started().saga.clone(),
                 run: run.id(),
+                trace: TraceId::of(run.id(), run.started().parent.as_ref()),
                 step: definition.id.clone(),
                 handler: uses.handler.handler.clone(),
                 attempt: number,

@@ -57,7 +57,7 @@ use crate::store::writer::{Position, Writer, WriterError};
 use crate::store::{SagaRow, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::vault::Vault;
-use amends_domain::event::{Entry, Event, Started};
+use amends_domain::event::{Entry, Event, Started, TraceParent};
 use amends_domain::id::{RunId, SagaName, TenantId};
 use amends_domain::payload::{PAYLOAD_LEN_MAX, Payload};
 use amends_domain::run::Run;
@@ -140,6 +140,8 @@ pub struct StartRun {
     pub input: Payload,
     /// The same key and input again give the same run.
     pub key: Option<String>,
+    /// The span in somebody else's trace that the start is a part of. No part of what makes a start the same again.
+    pub parent: Option<TraceParent>,
     /// It does nothing before this instant; none: it begins at once.
     pub begin: Option<Timestamp>,
 }
@@ -315,8 +317,8 @@ impl Coordinator {
             parts.registry.component(digest).await?;
             components.push((plugin, digest));
         }
-        let StartRun { tenant: _, saga, version: asked, input, key, begin } = start;
-        let started = Arc::new(Started { saga, version: row.version, definition: row.definition, components, input, key });
+        let StartRun { tenant: _, saga, version: asked, input, key, parent, begin } = start;
+        let started = Arc::new(Started { saga, version: row.version, definition: row.definition, components, input, key, parent });
         let (id, at) = (parts.clock.run_id(), parts.clock.now());
         let mut run = Run::new(id, definition, Arc::clone(&started), at);
         if let Some(until) = begin.filter(|begin| *begin > at) {

@@ -4,6 +4,7 @@
 use amends_domain::id::{HandlerName, RunId, SagaName, StepId, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::time::Timestamp;
+use amends_domain::trace::TraceId;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +19,8 @@ pub struct Context {
     pub saga: SagaName,
     /// Which run.
     pub run: RunId,
+    /// Of which trace the run is a part.
+    pub trace: TraceId,
     /// Which step.
     pub step: StepId,
     /// Which implementation inside the plugin; the guest reads it and dispatches.

@@ -19,6 +19,7 @@ use amends_domain::event::Direction;
 use amends_domain::id::{HandlerName, RunId, SagaName, StepId, TenantId};
 use amends_domain::plugin::Manifest;
 use amends_domain::time::{Span, Timestamp};
+use amends_domain::trace::TraceId;
 use futures_util::future::{BoxFuture, ready};
 use std::sync::Arc;
 use wasmtime::Engine;
@@ -74,6 +75,7 @@ fn nobody() -> Attempt {
         tenant: TenantId::new("none").expect("a name"),
         saga: SagaName::new("describe").expect("a name"),
         run: RunId(0),
+        trace: TraceId::of(RunId(0), None),
         step: StepId::new("describe").expect("a name"),
         handler: HandlerName::new("describe").expect("a name"),
         attempt: 1,

@@ -1,6 +1,6 @@
 //! Sends spans to a collector: OTLP over HTTP, in JSON. Over plain HTTP, because a collector belongs on this machine or on a network of one's own.
 
-use amends_domain::id::{RunId, TenantId};
+use amends_domain::id::TenantId;
 use amends_domain::trace::{Attribute, Span, TraceId};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -40,8 +40,8 @@ pub struct NoCollector(pub String);
 pub struct Traced {
     /// Whose.
     pub tenant: TenantId,
-    /// Which.
-    pub run: RunId,
+    /// Of which trace it is: its own, or the one that it was started in.
+    pub trace: TraceId,
     /// All of it.
     pub spans: Vec<Span>,
 }
@@ -81,7 +81,7 @@ impl Collector {
     /// What the collector or the way to it says.
     pub async fn send(&self, runs: Vec<Traced>) -> Result<(), String> {
         let spans = runs.into_iter().flat_map(|run| {
-            let (trace, tenant) = (TraceId::of(run.run), run.tenant);
+            let (trace, tenant) = (run.trace, run.tenant);
             run.spans.into_iter().map(move |span| told(trace, &tenant, span))
         });
         let sent = timeout(EXPORT_MAX, self.0.export(spans.collect())).await;

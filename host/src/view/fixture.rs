@@ -61,6 +61,7 @@ pub(crate) fn journal_of(steps: &str, events: Vec<Event>) -> Told {
         components: vec![("p".parse().expect("a name"), Digest([0; 32]))],
         input: Payload::from("{}"),
         key: None,
+        parent: None,
     };
     let events = std::iter::once(Event::Started(Box::new(started))).chain(events);
     let entries = (1_000..).map(Timestamp).zip(events).map(|(at, event)| Entry { at, event }).collect();

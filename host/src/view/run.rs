@@ -39,6 +39,9 @@ pub(crate) struct RunView {
     /// The idempotency key of its start.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// The span in somebody else's trace that its start was a part of (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     /// Where its start was delayed: until when.
     #[serde(skip_serializing_if = "Option::is_none")]
     begins_at: Option<Timestamp>,
@@ -114,6 +117,7 @@ impl RunView {
                 Cause::Requested { from } => CauseView::Requested { from: from.map(|step| run.definition().step(step).id.clone()) },
             }),
             key: started.key.clone(),
+            traceparent: started.parent.map(|parent| parent.to_string()),
             begins_at: Some(run.begins_at()).filter(|begins| *begins > run.started_at()),
             awaits: AwaitsView::of(run),
             demands: DemandView::all(run, entries),

@@ -238,6 +238,7 @@ fn of_start(started: &data::SagaStarted) -> Result<Started, String> {
         components: components.collect::<Result<_, String>>()?,
         input: value(started.input.as_ref(), "input", &started.cut).unwrap_or_else(Payload::null),
         key: started.idempotency_key.clone(),
+        parent: started.traceparent.as_deref().map(read).transpose()?,
     })
 }
 

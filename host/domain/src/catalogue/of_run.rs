@@ -159,6 +159,7 @@ impl Teller {
             components: started.components.iter().map(|(plugin, digest)| (plugin.to_string(), digest.to_string())).collect(),
             input,
             idempotency_key: started.key.as_deref().map(text),
+            traceparent: started.parent.map(|parent| parent.to_string()),
             cut: inline.cut,
         })
     }

@@ -6,6 +6,7 @@ mod attempt;
 mod demand;
 mod grant;
 mod limits;
+mod start;
 mod tenant;
 
 pub use access::Role;
@@ -16,10 +17,10 @@ pub use attempt::{
 pub use demand::{Author, Confirmation, Demand, Demanded, InFlight, Resolution, Resolve};
 pub use grant::{HostGrant, Reach, Transport};
 pub use limits::LimitName;
+pub use start::{NoTraceParent, Started, TraceParent};
 pub use tenant::{PartState, RemovedRun, RemovedUsage, RemovedWrite, Resolvers, TenantEntry, TenantEvent, WebhookKey};
 
-use crate::digest::Digest;
-use crate::id::{PluginName, SagaName, StepIndex};
+use crate::id::StepIndex;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use schemars::JsonSchema;
@@ -153,23 +154,6 @@ pub enum WaitEnd {
     Signalled,
     /// Its signal did not come in time, and the definition says to go on.
     TimedOut,
-}
-
-/// What a run is and what it is bound to. Pinned, so that replacing a plugin or a saga never changes a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Started {
-    /// Which saga.
-    pub saga: SagaName,
-    /// Which version of it.
-    pub version: u32,
-    /// The digest of that definition's document.
-    pub definition: Digest,
-    /// The component of each plugin that the definition uses.
-    pub components: Vec<(PluginName, Digest)>,
-    /// What the run was started with.
-    pub input: Payload,
-    /// The idempotency key of the start, if there was one.
-    pub key: Option<String>,
 }
 
 /// Why a run goes backward.

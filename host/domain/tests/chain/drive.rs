@@ -109,6 +109,7 @@ pub(crate) fn drive(id: RunId, script: Script) -> (Vec<Entry>, Run) {
         components: vec![("orders".parse().expect("a name"), Digest::of(b"orders"))],
         input: Payload::from(r#"{"sku":"ä/1","quantity":1.50,"nested":[{"a":null},true],"physical":false}"#),
         key: Some(format!("key of {id}")),
+        parent: None,
     };
     let now = Timestamp(BORN);
     let journal = vec![Entry { at: now, event: Event::Started(Box::new(started)) }];

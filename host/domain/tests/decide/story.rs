@@ -45,6 +45,7 @@ impl Story {
             components: vec![("p".parse().expect("a name"), Digest::of(b"p"))],
             input: input.into(),
             key: None,
+            parent: None,
         };
         let first = Entry { at: BEGIN, event: Event::Started(Box::new(started)) };
         let run = Run::of_journal(RunId(1), definition, std::slice::from_ref(&first)).expect("a started run");

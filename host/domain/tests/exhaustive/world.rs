@@ -161,6 +161,7 @@ impl<'g> World<'g> {
             components: vec![("p".parse().expect("a name"), Digest::of(b"p"))],
             input: Payload::from(graph.input),
             key: None,
+            parent: None,
         };
         let now = Timestamp(0);
         let first = Entry { at: now, event: Event::Started(Box::new(started)) };

@@ -12,6 +12,7 @@ use crate::api::problem::Problem;
 use crate::coordinator::{Driven, Rest, START_KEY_LEN_MAX, StartRun, StartedRun};
 use crate::view::RunView;
 use amends_domain::access::Action;
+use amends_domain::event::TraceParent;
 use amends_domain::id::{RunId, SagaName, TenantId};
 use amends_domain::payload::Payload;
 use amends_domain::run::Run;
@@ -28,11 +29,18 @@ use tokio::time::timeout;
 
 /// The header with the key that makes a start safe to repeat.
 const KEY: &str = "idempotency-key";
+/// The header with the span that a start is a part of (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
 /// The header of an answer to a start that was made before.
 const REPLAYED: &str = "idempotent-replayed";
 
 /// What can be asked here.
 pub(super) fn operations() -> Vec<Operation> {
+    let traceparent = Parameter {
+        name: TRACEPARENT,
+        says: "The span that the start is a part of (W3C Trace Context); one that is malformed is ignored.",
+        schema: json!({ "type": "string" }),
+    };
     let key = Parameter {
         name: "Idempotency-Key",
         says: "The same key and input again give the same run.",
@@ -48,7 +56,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .says("Starts a run, and may wait for its end.")
             .needs(Action::StartRun)
             .query([shapes::wait()])
-            .headers([key])
+            .headers([key, traceparent])
             .json::<Wanted>(Must::Be)
             .answers::<RunView>(200, "The run, which was started with this key before and has ended.")
             .answers::<RunView>(201, "The run, which has ended.")
@@ -83,6 +91,13 @@ struct Waiting {
     wait: Option<String>,
 }
 
+/// Nothing where it is malformed, or there are two: then this is the beginning of a trace (W3C Trace Context §3.2).
+fn parent(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut said = headers.get_all(TRACEPARENT).iter();
+    let parent = said.next()?.to_str().ok()?.parse().ok()?;
+    said.next().is_none().then_some(parent)
+}
+
 async fn start(
     State(api): State<Api>,
     Tenant(tenant): Tenant,
@@ -93,9 +108,10 @@ async fn start(
     let wait = patience(waiting.wait)?;
     let key = headers.get(KEY).map(|key| key.to_str().map(str::to_owned)).transpose();
     let key = key.map_err(|_| Problem::new("key_malformed", "`Idempotency-Key` has characters that are not ASCII"))?;
+    let parent = parent(&headers);
     let Wanted { saga, version, input, begins_at: begin } = wanted;
     let input = input.map_or_else(Payload::null, payload);
-    let start = StartRun { tenant: tenant.clone(), saga, version, input, key, begin };
+    let start = StartRun { tenant: tenant.clone(), saga, version, input, key, parent, begin };
     let started = api.coordinator().start(start).await.map_err(|error| Problem::of(&error))?;
     match started {
         StartedRun::New(driven) => {

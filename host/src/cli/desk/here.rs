@@ -158,7 +158,7 @@ async fn begin(stay: Stay<'_>, start: Start<'_>) -> anyhow::Result<(RunId, bool)
     };
     prepare(coordinator, tenant, &definition, start.components).await?;
     let (saga, begin) = (definition.saga.clone(), start.begin.instant());
-    let of = StartRun { version: None, tenant: tenant.clone(), saga, input: start.input, key: start.key, begin };
+    let of = StartRun { version: None, tenant: tenant.clone(), saga, input: start.input, key: start.key, begin, parent: None };
     if start.driving.no_drive {
         return Ok(match coordinator.accept(of).await? {
             AcceptedRun::New(run) => (run, true),

@@ -72,7 +72,7 @@ impl Egress {
         let context = &attempt.context;
         let traceparent = (client.traces == Traces::Told).then(|| {
             let span = SpanId::of_attempt(context.run, &context.step, attempt.direction, context.attempt);
-            HeaderValue::from_str(&traceparent(context.run, span)).expect("it is made of digits")
+            HeaderValue::from_str(&traceparent(context.trace, span)).expect("it is made of digits")
         });
         Self {
             traceparent,

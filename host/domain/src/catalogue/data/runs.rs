@@ -23,6 +23,8 @@ shapes! {
         #[serde(skip_serializing_if = "Option::is_none")] input: Option<Value>,
         /// The idempotency key of its start.
         #[serde(skip_serializing_if = "Option::is_none")] idempotency_key: Option<String>,
+        /// The span in somebody else's trace that its start was a part of (W3C Trace Context).
+        #[serde(skip_serializing_if = "Option::is_none")] traceparent: Option<String>,
         /// What is too long to stand here.
         #[serde(default, skip_serializing_if = "Vec::is_empty")] cut: Vec<Cut>,
     }

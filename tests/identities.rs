@@ -1,8 +1,12 @@
 //! Who comes in at the real server, and how: with tokens of an identity provider, whose keys are made here; what is noted of those who are denied;
 //! and HTTP/2.
 
+#[path = "identities/authority.rs"]
+mod authority;
 #[path = "identities/denials.rs"]
 mod denials;
+#[path = "identities/floods.rs"]
+mod floods;
 #[path = "identities/http2.rs"]
 mod http2;
 #[path = "identities/provider.rs"]
@@ -25,7 +29,7 @@ fn leaked(text: impl Into<String>) -> &'static str {
 }
 
 /// A server that believes a provider whose keys are at a place which `at` says, with the tenants acme and other.
-fn server(data: &Path, at: (&'static str, &'static str)) -> (Server, Client) {
+fn server(data: &Path, at: &[(&'static str, &'static str)]) -> (Server, Client) {
     let variables = [
         ("AMENDS_OIDC_ISSUER", provider::ISSUER),
         ("AMENDS_OIDC_AUDIENCE", provider::AUDIENCE),
@@ -33,9 +37,8 @@ fn server(data: &Path, at: (&'static str, &'static str)) -> (Server, Client) {
         ("AMENDS_OIDC_KEYS_AGE_MAX", "2s"),
         ("AMENDS_OIDC_LEEWAY", "1s"),
         ROLES,
-        at,
     ];
-    let server = Server::start_with(data, variables);
+    let server = Server::start_with(data, variables.iter().chain(at).copied());
     let operator = server.client(server.operator_token());
     for tenant in ["acme", "other"] {
         operator.post("/v1/tenants", &json!({ "id": tenant })).expect(201);
@@ -52,7 +55,7 @@ fn write(path: &Path, keys: &Value) {
 fn with_file(folder: &Path, keys: &Value) -> (Server, Client) {
     let path = folder.join("keys.json");
     write(&path, keys);
-    server(&folder.join("data"), ("AMENDS_OIDC_KEYS_FILE", leaked(path.to_str().expect("a name"))))
+    server(&folder.join("data"), &[("AMENDS_OIDC_KEYS_FILE", leaked(path.to_str().expect("a name")))])
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn keys_at_a_url_are_read_again_for_a_key_that_is_not_known_and_kept_while_nobod
         Some(keys) => Reply::new(200, &keys.to_string()),
         None => Reply::new(500, "out of order"),
     });
-    let (server, _) = server(folder.path(), ("AMENDS_OIDC_KEYS_URL", leaked(site.url("/keys"))));
+    let (server, _) = server(folder.path(), &[("AMENDS_OIDC_KEYS_URL", leaked(site.url("/keys")))]);
     let of = |provider: &Provider| server.client(&provider.token("alice", "acme", &["all"]));
     // The provider is out of order when the server starts: it starts, and knows nobody yet.
     assert_eq!(of(&old).get("/v1/whoami").problem(503), "identity_unavailable");

@@ -94,7 +94,9 @@ fn an_untouched_export_passes_and_holds_every_kind_of_fact() {
     assert_eq!(reports.len(), 3);
     let words = words(&file);
     let mut wanted = 0;
-    for (kind, word) in include_str!("golden/events.txt").lines().filter_map(|line| line.split_once(' ')?.0.split_once('.')) {
+    let golden = include_str!("golden/events.txt").lines().filter_map(|line| line.split_once(' ')?.0.split_once('.'));
+    // The forms of a start are no words: what differs is which fields it has.
+    for (kind, word) in golden.filter(|(kind, _)| *kind != "start") {
         let word = (field(kind).to_owned(), word.to_owned());
         assert!(words.contains(&word), "no fact has {word:?}");
         wanted += 1;

@@ -6,7 +6,7 @@ use amends_domain::definition::{Definition, read};
 use amends_domain::digest::Digest;
 use amends_domain::event::{
     AttemptEnded, AttemptRef, Author, Demand, Direction, Ending, Entry, Event, Failure, Fault, Halt, LogLevel, LogLine, Resolvers,
-    Spent, Started, Write,
+    Spent, Started, TraceParent, Write,
 };
 use amends_domain::id::RunId;
 use amends_domain::payload::Payload;
@@ -109,7 +109,7 @@ pub(crate) fn drive(id: RunId, script: Script) -> (Vec<Entry>, Run) {
         components: vec![("orders".parse().expect("a name"), Digest::of(b"orders"))],
         input: Payload::from(r#"{"sku":"ä/1","quantity":1.50,"nested":[{"a":null},true],"physical":false}"#),
         key: Some(format!("key of {id}")),
-        parent: None,
+        parent: (id.0 % 2 == 0).then_some(TraceParent { trace: [3; 16], span: [5; 8], sampled: id.0 % 4 == 0 }),
     };
     let now = Timestamp(BORN);
     let journal = vec![Entry { at: now, event: Event::Started(Box::new(started)) }];

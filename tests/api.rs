@@ -203,6 +203,8 @@ fn what_is_asked_wrongly_is_told_with_its_place_and_changes_nothing() {
         ("POST", runs, &b"{"[..], 400, "body_malformed"),
         ("POST", runs, br#"{"saga":"order","colour":"red"}"#, 400, "body_malformed"),
         ("POST", runs, br#"{"saga":"missing"}"#, 404, "unknown_saga"),
+        ("POST", runs, br#"{"saga":"missing","version":1.0}"#, 404, "unknown_saga"),
+        ("POST", runs, br#"{"saga":"missing","version":1.5}"#, 400, "body_malformed"),
         ("POST", "/v1/tenants/acme/runs?wait=2m", br#"{"saga":"order"}"#, 400, "wait_too_long"),
         ("GET", "/v1/tenants/acme/runs?limit=0", b"", 400, "limit_out_of_range"),
         ("GET", "/v1/tenants/acme/runs?cursor=x", b"", 400, "cursor_malformed"),

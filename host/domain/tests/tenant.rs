@@ -248,6 +248,10 @@ fn texts_are_bounded() {
     ] {
         assert_eq!(suspend(reason, by), answer);
     }
+    let still = after(&[created(), suspended()]);
+    let again = |reason: String| code(still.admit(&TenantEvent::TenantSuspended { reason, by: by() }, at(0)));
+    assert_eq!(again("unpaid".repeat(2)), Ok(Admitted::Already));
+    assert_eq!(again("r".repeat(4097)), Err("text_length"), "what is too long is not taken for what is so already");
 }
 
 #[test]

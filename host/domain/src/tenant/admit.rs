@@ -36,6 +36,10 @@ impl Tenant {
     /// # Errors
     /// [`Unfit`] with a stable code; nothing is to be noted.
     pub fn admit(&self, fact: &TenantEvent, now: Timestamp) -> Result<Admitted, Unfit> {
+        if let TenantEvent::TenantSuspended { reason, .. } | TenantEvent::WebhookPaused { reason, .. } = fact {
+            // However the tenant stands: what is too long is not taken for what is so already.
+            bounded("the reason", reason, REASON_LEN_MAX)?;
+        }
         if self.is_so(fact) {
             return Ok(Admitted::Already);
         }
@@ -47,11 +51,9 @@ impl Tenant {
             | TenantEvent::TenantDeleted { by }
             | TenantEvent::KeyRevoked { by, .. }
             | TenantEvent::PluginVersionDeleted { by, .. }
-            | TenantEvent::WebhookRemoved { by, .. } => bounded("who says so", by, WHO_LEN_MAX)?,
-            TenantEvent::TenantSuspended { reason, by } | TenantEvent::WebhookPaused { reason, by, .. } => {
-                bounded("who says so", by, WHO_LEN_MAX)?;
-                bounded("the reason", reason, REASON_LEN_MAX)?;
-            }
+            | TenantEvent::WebhookRemoved { by, .. }
+            | TenantEvent::TenantSuspended { by, .. }
+            | TenantEvent::WebhookPaused { by, .. } => bounded("who says so", by, WHO_LEN_MAX)?,
             TenantEvent::KeyCreated { name, expires, by, .. } => {
                 self.at_work(by)?;
                 self.may_have_key(name, *expires, now)?;

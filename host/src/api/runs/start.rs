@@ -4,7 +4,7 @@ use super::stored_or;
 use crate::api::Api;
 use crate::api::asked::Query;
 use crate::api::auth::Tenant;
-use crate::api::body::{Given, payload};
+use crate::api::body::{Given, payload, whole};
 use crate::api::contract::codes::JOURNAL;
 use crate::api::contract::{Must, Operation, Parameter, post, shapes};
 use crate::api::page::patience;
@@ -77,6 +77,7 @@ pub(super) fn operations() -> Vec<Operation> {
 struct Wanted {
     saga: SagaName,
     /// Left out: the newest.
+    #[serde(default, deserialize_with = "whole")]
     version: Option<u32>,
     /// What the run is given. Left out: null.
     #[schemars(with = "Option<Value>")]

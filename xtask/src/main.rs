@@ -3,6 +3,7 @@
 
 mod ci;
 mod demo;
+mod dynamic;
 mod guests;
 mod process;
 mod provision;
@@ -34,7 +35,14 @@ enum Task {
     /// Runs everything: formatting, lints, unit, exhaustive, simulation, crash, sandbox and interface tests.
     Test,
     /// Builds every plugin under `plugins/` into a component at `target/guests/PLUGIN.wasm`.
-    Guests,
+    Guests {
+        /// Those in Python and JavaScript instead, with tools that are installed under `target/`.
+        #[arg(long)]
+        dynamic: bool,
+        /// And runs them in the host.
+        #[arg(long, requires = "dynamic")]
+        test: bool,
+    },
     /// Kills the host at random instants again and again and checks what it finds afterwards.
     Kill {
         /// How often the host is killed.
@@ -74,7 +82,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     match task {
         Task::Demo => demo::run(&workspace)?,
         Task::Test => return Ok(test::run(&workspace)),
-        Task::Guests => guests::build(&workspace)?,
+        Task::Guests { dynamic: false, .. } => guests::build(&workspace)?,
+        Task::Guests { test: false, .. } => dynamic::build(&workspace)?,
+        Task::Guests { .. } => dynamic::test(&workspace)?,
         Task::Kill { runs } => release::kill(&workspace, runs)?,
         Task::Simulate(simulation) => release::simulate(&workspace, &simulation)?,
         Task::Fuzz(fuzzing) => release::fuzz(&workspace, &fuzzing)?,

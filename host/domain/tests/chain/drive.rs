@@ -109,7 +109,7 @@ pub(crate) fn drive(id: RunId, script: Script) -> (Vec<Entry>, Run) {
         components: vec![("orders".parse().expect("a name"), Digest::of(b"orders"))],
         input: Payload::from(r#"{"sku":"ä/1","quantity":1.50,"nested":[{"a":null},true],"physical":false}"#),
         key: Some(format!("key of {id}")),
-        parent: (id.0 % 2 == 0).then_some(TraceParent { trace: [3; 16], span: [5; 8], sampled: id.0 % 4 == 0 }),
+        parent: id.0.is_multiple_of(2).then_some(TraceParent { trace: [3; 16], span: [5; 8], sampled: id.0.is_multiple_of(4) }),
     };
     let now = Timestamp(BORN);
     let journal = vec![Entry { at: now, event: Event::Started(Box::new(started)) }];

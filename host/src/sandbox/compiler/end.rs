@@ -15,6 +15,9 @@ const OUT_OF_MEMORY: &str = "memory allocation of ";
 /// What Rust's runtime ends a process with whose main thread panics: the compiler on an upload, since what comes before it returns its errors.
 const PANICKED: i32 = 101;
 
+/// Stands in front of the place of a panic.
+const PANICKED_AT: &str = "panicked at ";
+
 /// Why a process that ended so gave no code. What no upload can bring about is the loss of the compiler: that it ends by itself without a word, and
 /// that others kill it, since its own limits do not.
 pub(super) fn refusal(status: ExitStatus, stderr: &str, limits: CompileLimits) -> Refusal {
@@ -27,13 +30,21 @@ pub(super) fn refusal(status: ExitStatus, stderr: &str, limits: CompileLimits) -
     if status.signal() == Some(Signal::KILL.as_raw()) {
         return Refusal::CompilerLost("its process was killed: by the system, short of memory, or by a person".into());
     }
-    let said = text::tidy(stderr.trim(), QUOTE_LEN_MAX);
+    let said = text::tidy(&placeless(stderr.trim()), QUOTE_LEN_MAX);
     let colon = if said.is_empty() { "" } else { ": " };
     let says = format!("its process ended with {status}{colon}{said}");
     match status.code() {
         None | Some(PANICKED) => Refusal::CompileFailed(says),
         Some(_) => Refusal::CompilerLost(says),
     }
+}
+
+/// What a panic says, without the folder that its file was compiled in: that is of the machine on which this host was built.
+fn placeless(said: &str) -> String {
+    let Some((before, place)) = said.split_once(PANICKED_AT) else { return said.to_owned() };
+    let path_len = place.find(':').unwrap_or(place.len());
+    let file_at = place[..path_len].rfind('/').map_or(0, |slash| slash + 1);
+    format!("{before}{PANICKED_AT}{}", &place[file_at..])
 }
 
 /// It was stopped because it took too long, whatever it did.
@@ -63,6 +74,13 @@ mod tests {
             (killed(Signal::SEGV), "", "compile_failed", "signal: 11", false),
             (killed(Signal::KILL), "", "compile_failed", "was killed", true),
             (exited(101), "thread 'main' panicked at x:\n\u{1b}[2Jboom", "compile_failed", "\\u{1b}[2Jboom", false),
+            (
+                exited(101),
+                "thread 'main' panicked at /home/me/a-1.0/src/b.rs:7:9:\nno",
+                "compile_failed",
+                "panicked at b.rs:7:9:",
+                false,
+            ),
             (exited(1), "error[failed]: Operation not permitted", "compile_failed", "not permitted", true),
             (exited(0), "", "compile_failed", "exit status: 0", true),
         ] {

@@ -1,5 +1,5 @@
 //! The store in one redb file. Here: closing and the answers; how the file is opened is in `file`, what is written in `write`, how a row is found in `read`,
-//! what a row looks like in `tables`, how all of it leaves and comes back in `backup`.
+//! what a row looks like in `tables` and `record`, how all of it leaves and comes back in `backup`, how less of it is left in `removal`, `collect` and `compact`.
 
 mod backup;
 mod collect;

@@ -194,12 +194,6 @@ fn only_operators_take_a_backup() {
     server.stop();
 }
 
-/// Letters in which nothing repeats, so that nothing makes them shorter.
-fn chance(seed: u64, len: usize) -> String {
-    let next = |x: &u64| Some(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
-    std::iter::successors(Some(seed), next).map(|x| char::from(b'a' + (x >> 59) as u8 % 26)).take(len).collect()
-}
-
 #[test]
 fn a_data_directory_that_no_server_has_is_backed_up_and_compacted_by_the_command() {
     let (site, server) = Site::new();
@@ -210,7 +204,7 @@ fn a_data_directory_that_no_server_has_is_backed_up_and_compacted_by_the_command
         client.ask("PATCH", "/v1/tenants/acme/state", &[], json!(values).to_string().as_bytes()).expect(204);
     };
     // What is written again and again leaves room behind.
-    (0..10).for_each(|n| patch(&json!(chance(n, 200_000))));
+    (0..10).for_each(|n| patch(&json!(harness::chance(n, 200_000))));
     patch(&Value::Null);
     let (data, out, other) = (site.path("data"), site.path("b"), site.path("other"));
     let back_up = |data: &Path, out: &Path| {

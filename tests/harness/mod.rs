@@ -90,3 +90,9 @@ pub fn executes(before: &str, body: &str) -> String {
         (core instance $it (instantiate $guest (with "libc" (instance $libc)) (with "host" (instance $host))))"#
     )
 }
+
+/// Letters in which nothing repeats, so that nothing makes them shorter on the disk.
+pub fn chance(seed: u64, len: usize) -> String {
+    let next = |x: &u64| Some(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+    std::iter::successors(Some(seed), next).map(|x| char::from(b'a' + (x >> 59) as u8 % 26)).take(len).collect()
+}

@@ -26,7 +26,7 @@ pub const COMMIT_AGE_MAX: Duration = Duration::from_millis(2);
 /// When a crowd was told of a commit, most of it will want the next one as soon: that one waits so long for them, behind the first. Several of them
 /// then share what a commit costs, and each waits for one instead of two.
 pub const GATHER: Duration = Duration::from_micros(300);
-/// So many, told at once, are a crowd. Fewer lose more by waiting than they gain.
+/// So many, told at once, are a crowd: of 2, 3, 4 and 8 the one with the fewest commits and the least processor time a run, at 16 and 64 clients.
 pub const CROWD: usize = 3;
 /// As many facts start a commit though nobody waits.
 pub const COMMIT_LEN: usize = 4096;

@@ -191,7 +191,7 @@ impl Sender {
         let place = self.office.places.take(&self.places, self.manner).await;
         let mut line = Line::default();
         for _ in 0..TURN_LEN_MAX {
-            if self.has_changed() {
+            if !self.is_as_known() {
                 // What was gathered may be for nobody any more.
                 self.reader = None;
                 return;
@@ -216,10 +216,12 @@ impl Sender {
                 return Some(gathered);
             }
             if let Some(position) = gathered.until {
-                self.moved(WebhookCursor { position, ..self.cursor });
-                if self.has_changed() {
+                if !self.is_as_known() {
+                    // What was passed over may be wanted now.
+                    self.reader = None;
                     return None;
                 }
+                self.moved(WebhookCursor { position, ..self.cursor });
                 continue;
             }
             let Self { reader: Some(reader), changed, .. } = self else { return None };
@@ -329,8 +331,11 @@ impl Sender {
         self.coordinator.parts.board.moved(&self.tenant, &self.webhook, cursor);
     }
 
-    fn has_changed(&self) -> bool {
-        self.changed.has_changed().unwrap_or_default()
+    /// Whether the webhook is what it was when it was looked at. Asked behind a look at the chain, so that whatever became durable behind a
+    /// change is judged by that change: the call that something changed may come later than either.
+    fn is_as_known(&self) -> bool {
+        let tenant = self.coordinator.tenant(&self.tenant);
+        tenant.standing() == Standing::Open && tenant.webhook(&self.webhook) == self.known.as_ref()
     }
 
     async fn heard(&mut self) {

@@ -39,8 +39,8 @@ pub(crate) struct Tally {
     pub(crate) unanswered: Vec<u64>,
 }
 
-/// How far apart the numbers of crowds are.
-const NUMBERS: u64 = 1_000_000;
+/// How far apart the numbers of crowds are: one that lasts for a day does not reach the next one.
+const NUMBERS: u64 = 1 << 32;
 
 impl Crowd {
     pub(crate) fn of(site: &Site, clients: usize) -> Self {
@@ -80,7 +80,7 @@ impl Crowd {
     fn until(&self, pace: Pace, lasts: Duration, end: impl FnOnce()) -> Tally {
         let (over, begun) = (AtomicBool::new(false), Instant::now());
         let target = Target::new(&self.owner.client().url(), &Authorities::default()).expect("a URL");
-        let mut starts = Starts { crowd: self, target: &target, all: Vec::new() };
+        let mut starts = Starts { crowd: self, target: &target, tally: Tally::default() };
         std::thread::scope(|scope| {
             let bears = scope.spawn(|| bear(&target, pace, &mut starts, &over));
             std::thread::sleep(lasts);
@@ -88,7 +88,7 @@ impl Crowd {
             over.store(true, Ordering::Release);
             bears.join().expect("it does not panic").expect("there is room for it");
         });
-        Tally { wall: begun.elapsed(), ..Tally::of(starts.all) }
+        Tally { wall: begun.elapsed(), ..starts.tally.counted() }
     }
 
     /// Starts these runs, one after the other.
@@ -117,7 +117,7 @@ impl Crowd {
 struct Starts<'a> {
     crowd: &'a Crowd,
     target: &'a Target,
-    all: Vec<Timed>,
+    tally: Tally,
 }
 
 impl Asker for Starts<'_> {
@@ -134,28 +134,36 @@ impl Asker for Starts<'_> {
             Answered::Nothing(_) => Heard::Nothing,
             Answered::Broken(what) => Heard::Broken(what),
         };
-        self.all.push(Timed { number: self.crowd.first + number, took: over - due, heard });
+        self.tally.hear(Timed { number: self.crowd.first + number, took: over - due, heard });
     }
 }
 
 impl Tally {
     pub(crate) fn of(all: Vec<Timed>) -> Self {
         let mut tally = Self::default();
-        for Timed { number, took, heard } in all {
-            match heard {
-                Heard::Answer(200..300, body) => {
-                    let run: Value = serde_json::from_slice(&body).expect("JSON");
-                    tally.accepted.push((number, run["id"].as_str().expect("an id").to_owned()));
-                    tally.took.push(took);
-                }
-                // What it cannot take while it stops.
-                Heard::Answer(..) => tally.refused += 1,
-                Heard::Nothing => tally.unanswered.push(number),
-                Heard::Broken(_) => tally.broken += 1,
-            }
+        for timed in all {
+            tally.hear(timed);
         }
-        tally.took.sort_unstable();
-        tally
+        tally.counted()
+    }
+
+    fn hear(&mut self, Timed { number, took, heard }: Timed) {
+        match heard {
+            Heard::Answer(200..300, body) => {
+                let run: Value = serde_json::from_slice(&body).expect("JSON");
+                self.accepted.push((number, run["id"].as_str().expect("an id").to_owned()));
+                self.took.push(took);
+            }
+            // What it cannot take while it stops.
+            Heard::Answer(..) => self.refused += 1,
+            Heard::Nothing => self.unanswered.push(number),
+            Heard::Broken(_) => self.broken += 1,
+        }
+    }
+
+    fn counted(mut self) -> Self {
+        self.took.sort_unstable();
+        self
     }
 
     #[expect(clippy::cast_precision_loss, reason = "there are not so many")]

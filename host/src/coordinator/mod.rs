@@ -1,5 +1,6 @@
 //! Drives runs: the only place where store, sandbox and clock meet. A run enters as a journal, new or found after a crash: the same way.
 
+mod ahead;
 mod allowance;
 mod attempts;
 mod correct;

@@ -2,6 +2,7 @@
 //! which version of each key it read; if any of them has changed when it ends, it never happened and is repeated. (Kung & Robinson 1981,
 //! "On optimistic methods for concurrency control".)
 
+use super::ahead::{Ahead, Queued, Spare};
 use super::lane::Lane;
 use crate::sandbox::{StateAccess, StateError, StateValue};
 use crate::store::writer::Position;
@@ -10,21 +11,17 @@ use amends_domain::event::Write;
 use amends_domain::id::TenantId;
 use amends_domain::payload::Payload;
 use futures_util::future::{BoxFuture, ready};
-use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Most keys kept in memory beyond those that are not durable yet.
-const KEYS_MAX: usize = 16_384;
-/// Most bytes of their values: 64 MiB.
-const BYTES_MAX: usize = 64 << 20;
+/// Kept in memory beyond what is not durable yet: 256 KiB.
+const SPARE: Spare = Spare { keys: 1024, bytes: 256 << 10 };
 
 /// The newest values. A lane's lock guards it.
 #[derive(Debug)]
 pub(super) struct State {
     tenant: TenantId,
     store: Arc<dyn Store>,
-    values: HashMap<String, Newest>,
-    bytes: usize,
+    values: Ahead<Newest>,
     /// The version of the newest write.
     version: u64,
     /// Everything up to here is in the store, as far as was heard.
@@ -44,7 +41,7 @@ struct Newest {
 
 impl State {
     pub(super) fn new(tenant: TenantId, store: Arc<dyn Store>, version: u64) -> Self {
-        Self { tenant, store, values: HashMap::new(), bytes: 0, version, durable: Position::default() }
+        Self { tenant, store, values: Ahead::new(SPARE), version, durable: Position::default() }
     }
 
     /// The value of a key now.
@@ -76,7 +73,7 @@ impl State {
     pub(super) fn queued(&mut self, writes: &[Write], position: Position, durable: Position) {
         self.durable = durable;
         for write in writes {
-            self.keep(&write.key, Newest { version: write.version, value: write.value.clone(), position });
+            self.values.keep(&write.key, Newest { version: write.version, value: write.value.clone(), position }, durable);
         }
     }
 
@@ -87,24 +84,16 @@ impl State {
         let stored = self.store.state(&self.tenant, key)?;
         let (version, value) = stored.map_or((0, None), |stored| (stored.version, Some(stored.value)));
         let newest = Newest { version, value, position: Position::default() };
-        self.keep(key, newest.clone());
+        self.values.keep(key, newest.clone(), self.durable);
         Ok(newest)
-    }
-
-    /// Keeps a value, and forgets what can be read from the store again when there is too much: reads alone must not fill the memory.
-    fn keep(&mut self, key: &str, newest: Newest) {
-        if self.values.len() >= KEYS_MAX || self.bytes >= BYTES_MAX {
-            self.values.retain(|_, newest| newest.position > self.durable);
-            self.bytes = self.values.iter().map(|(key, newest)| key.len() + newest.len()).sum();
-        }
-        self.bytes += key.len() + newest.len();
-        if let Some(older) = self.values.insert(key.to_owned(), newest) {
-            self.bytes -= key.len() + older.len();
-        }
     }
 }
 
-impl Newest {
+impl Queued for Newest {
+    fn position(&self) -> Position {
+        self.position
+    }
+
     fn len(&self) -> usize {
         self.value.as_ref().map_or(0, Payload::len)
     }
@@ -129,25 +118,16 @@ mod tests {
     }
 
     #[test]
-    fn reading_keys_without_end_does_not_fill_the_memory() {
-        let mut state = state();
-        for n in 0..3 * KEYS_MAX {
-            assert_eq!(state.get(&format!("key {n}")).expect("it reads"), None);
-            assert!(state.values.len() <= KEYS_MAX, "{} keys after {n} reads", state.values.len());
-        }
-    }
-
-    #[test]
     fn what_is_not_in_the_store_yet_is_never_forgotten() {
         let mut state = state();
         let writes = state.write(vec![("k".to_owned(), Some(Payload::from("1")))]);
         state.queued(&writes, Position(5), Position(4));
-        for n in 0..2 * KEYS_MAX {
+        for n in 0..2 * SPARE.keys {
             state.get(&format!("key {n}")).expect("it reads");
         }
         assert_eq!(state.get("k").expect("it reads").map(|found| found.version), Some(1));
         state.queued(&[], Position(6), Position(5));
-        for n in 0..2 * KEYS_MAX {
+        for n in 0..2 * SPARE.keys {
             state.get(&format!("key {n}")).expect("it reads");
         }
         assert_eq!(state.get("k").expect("it reads"), None, "this store never got it");

@@ -5,6 +5,7 @@ mod names;
 mod rights;
 pub(super) mod together;
 
+use super::ahead::{Ahead, Queued, Spare};
 use super::allowance::Allowance;
 use super::error::{DriveError, KeepError, StartError};
 use super::publish::Meaning;
@@ -27,8 +28,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as Turns;
 
-/// Most start keys remembered beyond those that are not durable yet.
-const KEYS_MAX: usize = 65_536;
+/// Start keys remembered beyond those that are not durable yet.
+const SPARE: Spare = Spare { keys: 64, bytes: 16 << 10 };
 
 /// A lane.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ struct Newest {
     sagas: HashMap<SagaName, SagaRow>,
     /// The components and their sizes in bytes; none: there is no such plugin any more.
     plugins: HashMap<PluginName, Option<(Digest, u64)>>,
-    starts: HashMap<String, Start>,
+    starts: Ahead<Start>,
     resolvers: Option<Resolvers>,
     /// Of the plugins that were asked for. In the order of the places.
     grants: HashMap<PluginName, Arc<[HostGrant]>>,
@@ -75,6 +76,16 @@ struct Start {
     version: u32,
     input: Digest,
     position: Position,
+}
+
+impl Queued for Start {
+    fn position(&self) -> Position {
+        self.position
+    }
+
+    fn len(&self) -> usize {
+        0
+    }
 }
 
 /// Facts about secrets, and what is sealed.
@@ -121,7 +132,7 @@ impl Lane {
             state,
             sagas: HashMap::new(),
             plugins: HashMap::new(),
-            starts: HashMap::new(),
+            starts: Ahead::new(SPARE),
             resolvers: None,
             grants: HashMap::new(),
             secrets: None,
@@ -201,13 +212,8 @@ impl Lane {
         }
         self.allowance.start()??;
         let position = self.append_run(run, first_facts(run));
-        newest
-            .starts
-            .insert(key.clone(), Start { run: run.id(), saga: started.saga.clone(), version: started.version, input, position });
-        if newest.starts.len() > KEYS_MAX {
-            let durable = self.writer.durable_mark();
-            newest.starts.retain(|_, start| start.position > durable);
-        }
+        let start = Start { run: run.id(), saga: started.saga.clone(), version: started.version, input, position };
+        newest.starts.keep(key, start, self.writer.durable_mark());
         Ok(NewRun::At(position))
     }
 
@@ -269,7 +275,7 @@ impl Lane {
     /// Queues that runs are no longer kept, which nobody drives. What they were started with starts others from now on.
     pub(super) fn remove_runs(&self, event: TenantEvent, runs: &BTreeSet<RunId>, at: Timestamp) -> Position {
         let mut newest = self.newest();
-        newest.starts.retain(|_, start| !runs.contains(&start.run));
+        newest.starts.remove(|start| runs.contains(&start.run));
         self.append_tenant(event, at, Vec::new())
     }
 
